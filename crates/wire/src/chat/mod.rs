@@ -1,0 +1,4 @@
+//! Our chat skin: the canonical request, and answers in its form, streamed and whole.
+
+pub mod answer;
+pub mod request;
