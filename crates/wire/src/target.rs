@@ -27,12 +27,23 @@ pub struct Target<'a> {
     pub swap_limit_field: bool,
 }
 
+/// What the answer's decoder must undo of how the request was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadBack {
+    /// Structured output is asked for through a tool of this name: its arguments are the content.
+    pub json_tool: Option<String>,
+    /// Tool names that the provider does not take: `(what was sent, what the caller wrote)`.
+    pub tool_names: Vec<(String, String)>,
+}
+
 /// A request as the provider will get it. Credentials are attached later, by `outbound`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
     /// Appended to the endpoint's base URL: `/chat/completions`.
     pub path: String,
     /// Beyond `content-type`, `accept` and the credential: lower-case names.
     pub headers: Vec<(&'static str, String)>,
     pub body: Bytes,
+    /// Handed to the decoder of the answer.
+    pub read_back: ReadBack,
 }
