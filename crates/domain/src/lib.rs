@@ -16,6 +16,7 @@ pub mod money;
 pub mod parameters;
 pub mod pricing;
 pub mod quirks;
+pub mod routing;
 pub mod time;
 pub mod usage;
 
