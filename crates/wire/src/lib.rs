@@ -10,4 +10,5 @@
 
 pub mod chat;
 pub mod event;
+pub mod failure;
 pub mod target;
