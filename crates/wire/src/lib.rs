@@ -11,4 +11,6 @@
 pub mod chat;
 pub mod event;
 pub mod failure;
+pub mod json;
+pub mod sse;
 pub mod target;
