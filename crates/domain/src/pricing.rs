@@ -45,6 +45,12 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// All components, rounded up as a sum: what the call costs at list price. It differs from
+    /// `total` where something else is charged, such as a fee on the caller's own credential.
+    pub fn components(&self) -> Money {
+        to_nano(self.lines.iter().map(ChargeLine::pico).sum())
+    }
+
     /// The components of one side, rounded up as a sum: for display.
     pub fn side(&self, side: Side) -> Money {
         to_nano(

@@ -2,4 +2,9 @@
 
 pub mod answer;
 pub mod parse;
+pub mod render;
 pub mod request;
+mod tally;
+pub mod usage;
+
+pub use render::Renderer;

@@ -5,7 +5,7 @@ use interline_domain::Timestamp;
 use std::time::Duration;
 
 /// A wait longer than this is a mistake or a quota, not a wait.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(24);
 /// Numbers from here on are seconds since 1970, not seconds from now.
 const EPOCH_SECONDS_FROM: u64 = 1_000_000_000;
 /// Numbers from here on are milliseconds since 1970.
