@@ -128,7 +128,8 @@ fn is_random(run: &str) -> bool {
         changes += usize::from(last.is_some_and(|last| last != kind));
         last = Some(kind);
     }
-    run.len() >= RANDOM_FROM && changes * 4 >= run.len()
+    let is_hex = run.bytes().all(|byte| byte.is_ascii_hexdigit()) && changes > 0;
+    run.len() >= RANDOM_FROM && (is_hex || changes * 4 >= run.len())
 }
 
 /// The beginning of a body as text. Bytes that are no UTF-8 become U+FFFD: this text is read by

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Shapes are nested a few levels at most; deeper is not looked at.
-const DEPTH: u8 = 4;
+const DEPTH: u8 = 6;
 /// Words beyond this many are not an error's code.
 const WORDS: usize = 16;
 
