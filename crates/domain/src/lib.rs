@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod failure;
 pub mod finish;
 pub mod id;
+pub mod ledger;
 pub mod money;
 pub mod parameters;
 pub mod pricing;
