@@ -10,7 +10,11 @@
 
 pub mod chat;
 pub mod event;
-pub mod failure;
+pub mod gemini;
 pub mod json;
+pub mod failure;
 pub mod sse;
 pub mod target;
+
+#[cfg(test)]
+mod testing;

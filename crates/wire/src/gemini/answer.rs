@@ -1,0 +1,584 @@
+//! The state of one answer, whole or streamed: every event of a stream is a whole response that
+//! holds the *new* parts, so one reader serves both.
+
+use super::grounding::{Metadata, Offsets};
+use super::ids::call_id;
+use super::{Options, usage};
+use crate::event::{Event, ReasoningFormat, Sink};
+use crate::failure;
+use crate::json::{Cursor, Malformed, string};
+use interline_domain::catalogue::Dialect;
+use interline_domain::{Failure, FinishReason, Usage};
+use std::borrow::Cow;
+
+/// As many candidates as Gemini gives at most; we ask for one.
+const MAX_CHOICES: usize = 8;
+
+/// Reads responses, one after the other, and ends the answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    options: Options,
+    has_started: bool,
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+    /// Searches the provider ran, over all candidates.
+    searches: u64,
+    /// Why the prompt was refused.
+    block_reason: Option<String>,
+    /// A failure was reported inside the answer; what follows is of no interest.
+    has_failed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Choice {
+    /// Tool calls so far: counted over the whole stream, never per event.
+    calls: u32,
+    /// Reasoning blocks so far.
+    blocks: u32,
+    /// The last part was a readable thought: the next one continues its block.
+    is_thinking: bool,
+    /// Something that answers was produced. Thinking alone does not.
+    has_content: bool,
+    /// The provider's word for the end.
+    finish: Option<String>,
+    offsets: Offsets,
+    /// Bytes of content before each part of the newest response.
+    part_starts: Vec<u64>,
+    responses: u32,
+    /// The last `groundingMetadata` with supports in it: later ones repeat and extend.
+    grounding: Option<String>,
+}
+
+/// The members of a response that we read, as they were written.
+#[derive(Default)]
+struct Response<'a> {
+    candidates: Option<&'a str>,
+    prompt_feedback: Option<&'a str>,
+    usage: Option<&'a str>,
+    model_version: Option<&'a str>,
+    id: Option<&'a str>,
+    error: Option<&'a str>,
+}
+
+/// A candidate; its index may be written after its parts.
+#[derive(Default)]
+struct Candidate<'a> {
+    index: Option<usize>,
+    content: Option<&'a str>,
+    finish: Option<&'a str>,
+    grounding: Option<&'a str>,
+}
+
+#[derive(Default)]
+struct Part<'a> {
+    text: Option<Cow<'a, str>>,
+    is_thought: bool,
+    signature: Option<Cow<'a, str>>,
+    inline_data: Option<&'a str>,
+    function_call: Option<&'a str>,
+}
+
+impl Answer {
+    pub(crate) fn new(options: Options) -> Self {
+        Self {
+            options,
+            has_started: false,
+            choices: Vec::new(),
+            usage: None,
+            searches: 0,
+            block_reason: None,
+            has_failed: false,
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Takes one response, or an array of them (streams without `alt=sse`, and errors).
+    pub(crate) fn take(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), Failure> {
+        self.take_any(text, sink).map_err(|Malformed| {
+            Failure::unavailable("The provider sent an answer that is no JSON")
+        })
+    }
+
+    fn take_any(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), Malformed> {
+        let mut cursor = Cursor::new(text);
+        match cursor.peek() {
+            Some(b'[') => {
+                cursor.array(|cursor| self.take_response(cursor.value()?, sink))?;
+            }
+            Some(b'{') => self.take_response(cursor.value()?, sink)?,
+            _ => return Err(Malformed),
+        }
+        cursor.end()
+    }
+
+    fn take_response(&mut self, text: &str, sink: &mut dyn Sink) -> Result<(), Malformed> {
+        if self.has_failed {
+            return Ok(());
+        }
+        let response = Response::read(text)?;
+        if response.error.is_some() {
+            self.has_failed = true;
+            let no_headers = |_: &str| None;
+            let failure = failure::classify(Dialect::Gemini, 200, &no_headers, text.as_bytes());
+            sink.event(Event::Failed(failure));
+            return Ok(());
+        }
+        if !self.has_started {
+            self.has_started = true;
+            sink.event(Event::Start {
+                upstream_id: response.id.and_then(string),
+                upstream_model: response.model_version.and_then(string),
+            });
+        }
+        if let Some(feedback) = response.prompt_feedback {
+            Cursor::new(feedback).object(|cursor, key| {
+                let value = cursor.value()?;
+                if key.name == "blockReason" {
+                    self.block_reason = string(value).map(Cow::into_owned);
+                }
+                Ok(())
+            })?;
+        }
+        let mut position = 0;
+        Cursor::new(response.candidates.unwrap_or("[]")).array(|cursor| {
+            let candidate = Candidate::read(cursor)?;
+            let index = candidate.index.unwrap_or(position);
+            position += 1;
+            self.take_candidate(index, &candidate, sink)
+        })?;
+        self.take_usage(response.usage, sink)
+    }
+
+    fn take_usage(&mut self, raw: Option<&str>, sink: &mut dyn Sink) -> Result<(), Malformed> {
+        let Some(raw) = raw.filter(|raw| raw.starts_with('{')) else {
+            return Ok(());
+        };
+        let mut usage = usage::read(raw)?;
+        usage.web_search_requests = self.searches;
+        sink.event(Event::Usage(usage.clone()));
+        self.usage = Some(usage);
+        Ok(())
+    }
+
+    fn take_candidate(
+        &mut self,
+        index: usize,
+        candidate: &Candidate<'_>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Malformed> {
+        if index >= MAX_CHOICES {
+            return Err(Malformed);
+        }
+        if self.choices.len() <= index {
+            self.choices.resize_with(index + 1, Choice::default);
+        }
+        let (Ok(number), Some(choice)) = (u32::try_from(index), self.choices.get_mut(index)) else {
+            return Err(Malformed);
+        };
+        choice.responses = choice.responses.saturating_add(1);
+        choice.part_starts.clear();
+        let mut writer = Writer {
+            options: &self.options,
+            number,
+            choice,
+            sink,
+        };
+        Cursor::new(candidate.content.unwrap_or("{}")).object(|cursor, key| {
+            if key.name != "parts" {
+                return cursor.value().map(|_| ());
+            }
+            cursor.array(|cursor| {
+                let part = Part::read(cursor)?;
+                writer.part(&part)
+            })?;
+            Ok(())
+        })?;
+        if let Some(native) = candidate.finish.and_then(string) {
+            choice.take_finish(&native);
+        }
+        if let Some(grounding) = candidate.grounding {
+            let metadata = Metadata::read(grounding)?;
+            self.searches = self.searches.max(metadata.searches);
+            if metadata.has_supports {
+                choice.grounding = Some(grounding.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer's bytes ended. `Err` if the answer did not.
+    pub(crate) fn end(&mut self, sink: &mut dyn Sink) -> Result<(), Failure> {
+        if self.has_failed {
+            return Ok(());
+        }
+        if self.choices.is_empty() {
+            let Some(native) = self.block_reason.take() else {
+                return Err(Failure::unavailable(
+                    "The provider's answer ended before it was complete",
+                ));
+            };
+            sink.event(Event::Finish {
+                choice: 0,
+                reason: FinishReason::ContentFilter,
+                native: Some(native.into()),
+            });
+            return Ok(());
+        }
+        let blocked = self.block_reason.take();
+        let is_complete = blocked.is_some() || self.choices.iter().all(|it| it.finish.is_some());
+        if !is_complete {
+            return Err(Failure::unavailable(
+                "The provider's answer ended before it was complete",
+            ));
+        }
+        if let Some(native) = self.broken_and_empty() {
+            let failure = Failure {
+                status: Some(200),
+                provider_code: Some(native.to_owned()),
+                ..Failure::unavailable("The model could not complete its answer")
+            };
+            self.has_failed = true;
+            sink.event(Event::Failed(failure));
+            return Ok(());
+        }
+        self.emit_citations(sink);
+        self.emit_searches(sink);
+        for (number, choice) in (0..).zip(&mut self.choices) {
+            let (reason, native) = match (choice.finish.take(), &blocked) {
+                (Some(native), _) => (choice.reason(&native), native),
+                (None, Some(native)) => (FinishReason::ContentFilter, native.clone()),
+                (None, None) => continue,
+            };
+            sink.event(Event::Finish {
+                choice: number,
+                reason,
+                native: Some(native.into()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The native word, if nothing at all was produced because the model stumbled: another try
+    /// may do better, so it is a failure and not an empty answer.
+    fn broken_and_empty(&self) -> Option<&str> {
+        let first = self.choices.first()?.finish.as_deref()?;
+        let is_broken = |choice: &Choice| {
+            !choice.has_content && choice.finish.as_deref().is_some_and(is_stumble)
+        };
+        self.choices.iter().all(is_broken).then_some(first)
+    }
+
+    fn emit_citations(&self, sink: &mut dyn Sink) {
+        for (number, choice) in (0..).zip(&self.choices) {
+            let metadata = choice.grounding.as_deref().map(Metadata::read);
+            let Some(Ok(metadata)) = metadata else {
+                continue;
+            };
+            // In a stream, offsets count from the first text on, whatever response they came in.
+            let start_of_part = |part: usize| match choice.responses {
+                1 => choice.part_starts.get(part).copied().unwrap_or(0),
+                _ => 0,
+            };
+            // Read before, so it cannot be malformed; sources are a nicety that must not fail.
+            let _ = metadata.emit(number, &choice.offsets, &start_of_part, sink);
+        }
+    }
+
+    /// Searches may become known after the counters.
+    fn emit_searches(&self, sink: &mut dyn Sink) {
+        if let Some(usage) = &self.usage
+            && usage.web_search_requests != self.searches
+        {
+            sink.event(Event::Usage(Usage {
+                web_search_requests: self.searches,
+                ..usage.clone()
+            }));
+        }
+    }
+}
+
+impl Choice {
+    /// The first word holds, but a later, more telling one replaces a normal end.
+    fn take_finish(&mut self, native: &str) {
+        if native.is_empty() || native == "FINISH_REASON_UNSPECIFIED" {
+            return;
+        }
+        if matches!(self.finish.as_deref(), None | Some("STOP")) {
+            self.finish = Some(native.to_owned());
+        }
+    }
+
+    fn reason(&self, native: &str) -> FinishReason {
+        let reason = if is_stumble(native) {
+            if self.has_content {
+                FinishReason::Stop
+            } else {
+                FinishReason::Error
+            }
+        } else {
+            FinishReason::from_native(native).unwrap_or(FinishReason::Stop)
+        };
+        reason.with_tool_calls(self.calls > 0)
+    }
+}
+
+/// Ends that are the model's fault, not the request's.
+fn is_stumble(native: &str) -> bool {
+    matches!(
+        native,
+        "MALFORMED_FUNCTION_CALL"
+            | "UNEXPECTED_TOOL_CALL"
+            | "TOO_MANY_TOOL_CALLS"
+            | "MISSING_THOUGHT_SIGNATURE"
+            | "MALFORMED_RESPONSE"
+            | "IMAGE_OTHER"
+            | "NO_IMAGE"
+            | "OTHER"
+    )
+}
+
+/// Emits the parts of one candidate.
+struct Writer<'w> {
+    options: &'w Options,
+    number: u32,
+    choice: &'w mut Choice,
+    sink: &'w mut dyn Sink,
+}
+
+impl Writer<'_> {
+    fn part(&mut self, part: &Part<'_>) -> Result<(), Malformed> {
+        self.choice.part_starts.push(self.choice.offsets.bytes());
+        if part.is_thought {
+            self.thought(part);
+            return Ok(());
+        }
+        if let Some(call) = part.function_call {
+            return self.call(call, part.signature.as_deref());
+        }
+        if let Some(text) = part.text.as_deref().filter(|text| !text.is_empty()) {
+            self.choice.is_thinking = false;
+            self.choice.has_content = true;
+            self.choice.offsets.push(text);
+            self.sink.event(Event::Text {
+                choice: self.number,
+                text: Cow::Borrowed(text),
+            });
+        }
+        if let Some(data) = part.inline_data {
+            self.media(data)?;
+        }
+        // Also on a part without text: it must come back all the same.
+        if let Some(signature) = part.signature.as_deref() {
+            self.seal(None, signature);
+        }
+        Ok(())
+    }
+
+    /// Drafts of images that were thought of are not part of the answer.
+    fn thought(&mut self, part: &Part<'_>) {
+        let text = part.text.as_deref().filter(|text| !text.is_empty());
+        let signature = part.signature.as_deref();
+        if text.is_none() && signature.is_none() {
+            return;
+        }
+        if !self.choice.is_thinking {
+            self.choice.is_thinking = true;
+            self.choice.blocks = self.choice.blocks.saturating_add(1);
+        }
+        let block = self.choice.blocks.saturating_sub(1);
+        if let Some(text) = text {
+            self.sink.event(Event::Reasoning {
+                choice: self.number,
+                block,
+                is_summary: false,
+                text: Cow::Borrowed(text),
+                format: ReasoningFormat::Gemini,
+            });
+        }
+        if let Some(signature) = signature {
+            self.choice.is_thinking = false;
+            self.sink.event(Event::ReasoningSignature {
+                choice: self.number,
+                block,
+                signature: Cow::Borrowed(signature),
+                format: ReasoningFormat::Gemini,
+            });
+        }
+    }
+
+    fn seal(&mut self, id: Option<&str>, signature: &str) {
+        if signature.is_empty() {
+            return;
+        }
+        self.choice.is_thinking = false;
+        let block = self.choice.blocks;
+        self.choice.blocks = block.saturating_add(1);
+        self.sink.event(Event::ReasoningOpaque {
+            choice: self.number,
+            block,
+            id: id.map(Cow::Borrowed),
+            data: Cow::Borrowed(signature),
+            format: ReasoningFormat::Gemini,
+        });
+    }
+
+    fn call(&mut self, raw: &str, signature: Option<&str>) -> Result<(), Malformed> {
+        let (mut id, mut name, mut arguments) = (None, None, None);
+        Cursor::new(raw).object(|cursor, key| {
+            let value = cursor.value()?;
+            match &*key.name {
+                "id" => id = string(value),
+                "name" => name = string(value),
+                "args" => arguments = Some(value),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let call = self.choice.calls;
+        let id = id
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| call_id(&self.options.generation_id, self.number, call).into());
+        // Before the call: skins with blocks close the reasoning before they open the call.
+        if let Some(signature) = signature {
+            self.seal(Some(&id), signature);
+        }
+        self.choice.is_thinking = false;
+        self.choice.has_content = true;
+        self.choice.calls = call.saturating_add(1);
+        let name = name.unwrap_or_default();
+        let names = &self.options.read_back.tool_names;
+        let original = names.iter().find(|(sent, _)| *sent == *name);
+        self.sink.event(Event::ToolStart {
+            choice: self.number,
+            call,
+            id,
+            name: original.map_or(name, |(_, written)| Cow::Borrowed(written)),
+        });
+        let arguments = arguments.filter(|arguments| *arguments != "null");
+        self.sink.event(Event::ToolArguments {
+            choice: self.number,
+            call,
+            fragment: compact(arguments.unwrap_or("{}")),
+        });
+        Ok(())
+    }
+
+    fn media(&mut self, raw: &str) -> Result<(), Malformed> {
+        let (mut kind, mut data) = (None, None);
+        Cursor::new(raw).object(|cursor, key| {
+            let value = cursor.value()?;
+            match &*key.name {
+                "mimeType" => kind = string(value),
+                "data" => data = string(value),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let kind = kind.unwrap_or(Cow::Borrowed("image/png"));
+        let Some(data) = data.filter(|data| !data.is_empty()) else {
+            return Ok(());
+        };
+        self.choice.is_thinking = false;
+        self.choice.has_content = true;
+        let event = if kind.starts_with("audio/") {
+            Event::Audio {
+                choice: self.number,
+                id: None,
+                data: Some(data),
+                transcript: None,
+            }
+        } else {
+            Event::Image {
+                choice: self.number,
+                url: format!("data:{kind};base64,{data}").into(),
+            }
+        };
+        self.sink.event(event);
+        Ok(())
+    }
+}
+
+impl<'a> Response<'a> {
+    fn read(text: &'a str) -> Result<Self, Malformed> {
+        let mut response = Self::default();
+        Cursor::new(text).object(|cursor, key| {
+            let value = Some(cursor.value()?).filter(|value| *value != "null");
+            match &*key.name {
+                "candidates" => response.candidates = value,
+                "promptFeedback" => response.prompt_feedback = value,
+                "usageMetadata" => response.usage = value,
+                "modelVersion" => response.model_version = value,
+                "responseId" => response.id = value,
+                "error" => response.error = value,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(response)
+    }
+}
+
+impl<'a> Candidate<'a> {
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
+        let mut candidate = Self::default();
+        cursor.object(|cursor, key| {
+            let value = Some(cursor.value()?).filter(|value| *value != "null");
+            match &*key.name {
+                "index" => candidate.index = value.and_then(|value| value.parse().ok()),
+                "content" => candidate.content = value,
+                "finishReason" => candidate.finish = value,
+                "groundingMetadata" => candidate.grounding = value,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(candidate)
+    }
+}
+
+impl<'a> Part<'a> {
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
+        let mut part = Self::default();
+        cursor.object(|cursor, key| {
+            let value = cursor.value()?;
+            match &*key.name {
+                "text" => part.text = string(value),
+                "thought" => part.is_thought = value == "true",
+                "thoughtSignature" => part.signature = string(value),
+                "inlineData" => part.inline_data = Some(value),
+                "functionCall" => part.function_call = Some(value),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(part)
+    }
+}
+
+/// JSON without the blanks between its tokens; the tokens stay as they were written.
+fn compact(json: &str) -> Cow<'_, str> {
+    let mut text = String::new();
+    let mut kept_until = 0;
+    let mut is_string = false;
+    let mut is_escaped = false;
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_string => is_escaped = true,
+            b'"' => is_string = !is_string,
+            b' ' | b'\n' | b'\r' | b'\t' if !is_string => {
+                text.push_str(json.get(kept_until..at).unwrap_or_default());
+                kept_until = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if kept_until == 0 {
+        return Cow::Borrowed(json);
+    }
+    text.push_str(json.get(kept_until..).unwrap_or_default());
+    Cow::Owned(text)
+}
