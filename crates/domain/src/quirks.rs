@@ -20,6 +20,8 @@ pub enum ReasoningInput {
     /// Top-level `reasoning_effort`.
     #[default]
     Effort,
+    /// Top-level `reasoning_effort`, and `reasoning_format` to have the text in its own field (Groq).
+    EffortAndFormat,
     /// `reasoning: {effort}`.
     ReasoningEffortObject,
     /// `reasoning: {enabled}`.
@@ -158,7 +160,8 @@ pub struct Quirks {
     pub json_object: bool,
     /// `messages[].name` is understood (else it is written before the content).
     pub message_names: bool,
-    /// Request fields beyond the common ones that this provider declares (passed through).
+    /// Request fields beyond the common ones that this provider declares (passed through). Empty:
+    /// any unknown field, but none of those only `OpenAI` has (`store`, `metadata`, …). `*`: all.
     pub passthrough: Vec<String>,
     /// The provider stops working (and billing) when the connection closes.
     pub cancels: bool,

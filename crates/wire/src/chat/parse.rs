@@ -8,10 +8,13 @@ mod messages;
 mod tools;
 pub(crate) mod value;
 
+pub(crate) use tools::is_server_tool;
+
 #[cfg(test)]
 mod tests;
 
 use super::request::{Reasoning, Request, RequestError};
+use crate::json::{MAX_DEPTH, check_depth};
 use interline_domain::Parameter;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -20,8 +23,6 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use value::{Path, Value};
 
-/// Deepest nesting of arrays and objects accepted.
-pub const MAX_DEPTH: usize = 128;
 /// Most top-level fields accepted; the vocabulary has about sixty.
 const MAX_FIELDS: usize = 1_024;
 /// Most messages, parts, tools, calls and reasoning details together: what is kept of each is up
@@ -63,7 +64,15 @@ fn top_level(body: &[u8]) -> Result<Vec<(Cow<'_, str>, &RawValue)>, RequestError
             1 + good.len() - line_start,
         ))
     })?;
-    check_depth(text)?;
+    // A text cannot be deeper than it has brackets, and most prompts have few.
+    if memchr::memchr2_iter(b'[', b'{', body)
+        .nth(MAX_DEPTH)
+        .is_some()
+    {
+        check_depth(body, MAX_DEPTH).map_err(|_| {
+            Path::Root.refuse(format!("the body is nested deeper than {MAX_DEPTH} levels"))
+        })?;
+    }
     let mut fields = serde_json::from_str::<Fields<'_>>(text)
         .map_err(|error| {
             Path::Root.refuse(if !error.is_data() {
@@ -77,29 +86,6 @@ fn top_level(body: &[u8]) -> Result<Vec<(Cow<'_, str>, &RawValue)>, RequestError
         .0;
     keep_last(&mut fields);
     Ok(fields)
-}
-
-/// Refuses nesting deeper than [`MAX_DEPTH`]. Text that is not JSON passes, to be refused later.
-fn check_depth(text: &str) -> Result<(), RequestError> {
-    let bytes = text.as_bytes();
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        at += 1;
-        match byte {
-            b'"' => at = value::skip_string(bytes, at),
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return Err(Path::Root
-                        .refuse(format!("the body is nested deeper than {MAX_DEPTH} levels")));
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Drops all but the last field of each name.
@@ -197,12 +183,25 @@ impl Budget {
                 self.0.set(left);
                 Ok(())
             }
-            None => Err(at.refuse(format!("the request has more than {MAX_ITEMS} items"))),
+            None => Err(self.exceeded(at)),
         }
+    }
+
+    fn left(&self) -> usize {
+        self.0.get()
+    }
+
+    fn exceeded(&self, at: Value<'_, '_>) -> RequestError {
+        self.0.set(0);
+        at.refuse(format!("the request has more than {MAX_ITEMS} items"))
     }
 }
 
 /// A request while its fields come in.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent fields of the body"
+)]
 struct Draft<'a> {
     request: Request<'a>,
     budget: Budget,

@@ -14,12 +14,16 @@ pub(super) fn messages<'a>(
     value: Value<'a, '_>,
     budget: &Budget,
 ) -> Result<Vec<Message<'a>>, RequestError> {
-    let mut messages = Vec::new();
-    value.items(|item| {
+    let raws = value
+        .raw_items(budget.left())?
+        .ok_or_else(|| budget.exceeded(value))?;
+    let mut messages = Vec::with_capacity(raws.len());
+    for (index, raw) in raws.into_iter().enumerate() {
+        let path = Path::Index(value.path, index);
+        let item = Value::new(raw.get(), &path);
         budget.take(item)?;
-        messages.push(message(item, budget)?);
-        Ok(())
-    })?;
+        messages.push(message(item, raw, budget)?);
+    }
     Ok(messages)
 }
 
@@ -38,7 +42,11 @@ struct Slots<'a> {
 }
 
 /// The role decides what the other fields may be, so they are collected first.
-fn message<'a>(item: Value<'a, '_>, budget: &Budget) -> Result<Message<'a>, RequestError> {
+fn message<'a>(
+    item: Value<'a, '_>,
+    raw: &'a RawValue,
+    budget: &Budget,
+) -> Result<Message<'a>, RequestError> {
     let mut slots = Slots::default();
     item.entries(|key, value| {
         let slot = match key {
@@ -67,7 +75,7 @@ fn message<'a>(item: Value<'a, '_>, budget: &Budget) -> Result<Message<'a>, Requ
         reasoning: None,
         reasoning_details: Vec::new(),
         refusal: None,
-        raw: item.raw()?,
+        raw,
     };
     if let Some(found) = field(slots.content, item, "content", |value| {
         content(value, role, budget)

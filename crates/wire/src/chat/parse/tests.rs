@@ -9,15 +9,15 @@ fn with(fields: &str) -> String {
 
 /// `expected` is `path: message`, or the message alone where there is no path.
 fn refused(body: &str, expected_type: ErrorType, expected: &str) {
-    let error = match parse(body.as_bytes()) {
-        Ok(_) => panic!("accepted: {body}"),
-        Err(error) => error,
+    let Err(error) = parse(body.as_bytes()) else {
+        panic!("accepted: {body}");
     };
     assert_eq!(error.error_type, expected_type, "{body}");
     assert_eq!(error.into_failure().message, expected, "{body}");
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn bad_fields_are_named() {
     for (fields, expected) in [
         (r#""model":7"#, "model: expected a string"),
@@ -229,6 +229,7 @@ fn bad_fields_are_named() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn bad_messages_are_named() {
     use ErrorType::{InvalidPrompt, InvalidRequest};
     for (messages, error_type, expected) in [
@@ -531,7 +532,17 @@ fn hostile_sizes_stay_linear() {
     refused(
         &body,
         ErrorType::InvalidRequest,
-        "messages[131072]: the request has more than 131072 items",
+        "messages: the request has more than 131072 items",
+    );
+    // Messages, parts and calls share one bound.
+    let parts = vec![r#"{"type":"text","text":""}"#; 70_000].join(",");
+    let body = format!(
+        r#"{{"messages":[{{"role":"user","content":[{parts}]}},{{"role":"user","content":[{parts}]}}]}}"#
+    );
+    refused(
+        &body,
+        ErrorType::InvalidRequest,
+        "messages[1].content[61070]: the request has more than 131072 items",
     );
     let keys = vec![r#""content":"a""#; 500_000].join(",");
     let body = format!(r#"{{"messages":[{{"role":"user",{keys}}}]}}"#);

@@ -60,25 +60,32 @@ fn tool<'a>(item: Value<'a, '_>) -> Result<Tool<'a>, RequestError> {
             }
             Ok(())
         })?;
-    } else if is_server_tool(&kind) {
-        tool.name = kind;
     } else {
-        return Err(Path::Key(item.path, "type")
-            .refuse("expected `function` or a server tool (`openrouter:…`)"));
+        tool.name = server_tool(kind).ok_or_else(|| {
+            Path::Key(item.path, "type")
+                .refuse("expected `function` or a server tool (`openrouter:…`)")
+        })?;
     }
     Ok(tool)
 }
 
-/// Tools that are run for the caller rather than by the caller; [`Tool::name`] is their type.
-pub(crate) fn is_server_tool(kind: &str) -> bool {
-    kind.starts_with("openrouter:")
-        || matches!(
-            kind,
-            "web_search"
-                | "web_search_preview"
-                | "web_search_preview_2025_03_11"
-                | "web_search_2025_08_26"
-        )
+/// Tools that are run for the caller rather than by the caller. [`Tool::name`] is their type, and
+/// no function can have such a name.
+pub(crate) fn is_server_tool(name: &str) -> bool {
+    name.starts_with(SERVER_PREFIX)
+}
+
+const SERVER_PREFIX: &str = "openrouter:";
+
+/// The server tool a type stands for, its shorthands included.
+fn server_tool(kind: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    match kind.as_ref() {
+        "web_search"
+        | "web_search_preview"
+        | "web_search_preview_2025_03_11"
+        | "web_search_2025_08_26" => Some(Cow::Borrowed("openrouter:web_search")),
+        _ => is_server_tool(&kind).then_some(kind),
+    }
 }
 
 /// The required `name` of a function object; the other entries go to `visit`.
@@ -94,6 +101,9 @@ pub(super) fn function_name<'a>(
         let text = value.string()?;
         if text.is_empty() || text.len() > MAX_NAME {
             return Err(value.refuse(format!("expected 1 to {MAX_NAME} characters")));
+        }
+        if is_server_tool(&text) {
+            return Err(value.refuse("names of server tools are reserved"));
         }
         name = Some(text);
         Ok(())
@@ -137,9 +147,13 @@ pub(super) fn tool_choice<'a>(value: Value<'a, '_>) -> Result<ToolChoice<'a>, Re
             })?;
             Ok(choice)
         }
-        Some(kind) if is_server_tool(&kind) => Ok(ToolChoice::Named(kind)),
-        _ => Err(Path::Key(value.path, "type")
-            .refuse("expected `function`, `allowed_tools` or a server tool")),
+        kind => kind
+            .and_then(server_tool)
+            .map(ToolChoice::Named)
+            .ok_or_else(|| {
+                Path::Key(value.path, "type")
+                    .refuse("expected `function`, `allowed_tools` or a server tool")
+            }),
     }
 }
 

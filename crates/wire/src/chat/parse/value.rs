@@ -1,13 +1,15 @@
 //! Reads checked JSON text lazily, and knows where it is.
 //!
 //! The text was validated once, as a whole; here values are only cut out of it, so a string that
-//! is merely carried costs one `memchr`. A path is a list on the stack and becomes text only in
-//! an error. Nothing recurses, and text that was not validated leads to odd values, never to a
-//! panic.
+//! is merely carried costs one `memchr` (`json::Cursor` checks what it passes, and is several
+//! times slower on long prompts). A path is a list on the stack and becomes text only in an
+//! error. Nothing recurses, and text that was not validated leads to odd values, never to a panic.
 
 use crate::chat::request::RequestError;
+use crate::json::unescape;
 use interline_domain::ErrorType;
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -203,14 +205,24 @@ impl<'a, 'p> Value<'a, 'p> {
         self,
         mut visit: impl FnMut(&str, Value<'a, '_>) -> Result<(), RequestError>,
     ) -> Result<(), RequestError> {
+        self.all_entries(|key, value| {
+            if value.is_null() {
+                return Ok(());
+            }
+            visit(key, value)
+        })
+    }
+
+    /// Calls `visit` for each entry, also those that are null.
+    pub(crate) fn all_entries(
+        self,
+        mut visit: impl FnMut(&str, Value<'a, '_>) -> Result<(), RequestError>,
+    ) -> Result<(), RequestError> {
         let mut cursor = Cursor::inside(self.expect_object()?.text);
         while let Some(key) = cursor.key() {
             let Some(text) = cursor.value() else { break };
             let path = Path::Key(self.path, &key);
-            let value = Value { text, path: &path };
-            if !value.is_null() {
-                visit(&key, value)?;
-            }
+            visit(&key, Value { text, path: &path })?;
         }
         Ok(())
     }
@@ -230,6 +242,18 @@ impl<'a, 'p> Value<'a, 'p> {
         Ok(())
     }
 
+    /// The elements as they were written, in one pass; `None` if there are more than `max`.
+    pub(crate) fn raw_items(self, max: usize) -> Result<Option<Vec<&'a RawValue>>, RequestError> {
+        let text = self.expect_array()?.text;
+        let mut reader = serde_json::Deserializer::from_str(text);
+        match reader.deserialize_seq(RawItems(max)) {
+            Ok(items) => Ok(Some(items)),
+            // The text is known to be well formed.
+            Err(error) if error.is_data() => Ok(None),
+            Err(error) => Err(self.refuse(error.to_string())),
+        }
+    }
+
     pub(crate) fn is_empty_array(self) -> bool {
         self.is_array() && Cursor::inside(self.text).value().is_none()
     }
@@ -247,6 +271,28 @@ impl<'a, 'p> Value<'a, 'p> {
             Ok(())
         })?;
         Ok(strings)
+    }
+}
+
+/// Collects at most so many elements.
+struct RawItems(usize);
+
+impl<'de> Visitor<'de> for RawItems {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "an array of at most {} elements", self.0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = array.next_element()? {
+            if items.len() == self.0 {
+                return Err(A::Error::invalid_length(items.len() + 1, &self));
+            }
+            items.push(item);
+        }
+        Ok(items)
     }
 }
 
@@ -346,7 +392,7 @@ fn skip_scalar(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Behind the closing quote; `at` is behind the opening one.
-pub(crate) fn skip_string(bytes: &[u8], mut at: usize) -> usize {
+fn skip_string(bytes: &[u8], mut at: usize) -> usize {
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         at += found + 1;
         if bytes.get(at - 1) == Some(&b'"') {
@@ -355,60 +401,6 @@ pub(crate) fn skip_string(bytes: &[u8], mut at: usize) -> usize {
         at += 1; // the escaped byte
     }
     bytes.len()
-}
-
-/// Undoes the escapes of a string's inside. Lone surrogates become U+FFFD: they cannot be UTF-8,
-/// and a request should not fail for half an emoji.
-pub(crate) fn unescape(inner: &str) -> Cow<'_, str> {
-    let Some(first) = memchr(b'\\', inner.as_bytes()) else {
-        return Cow::Borrowed(inner);
-    };
-    let mut out = String::with_capacity(inner.len());
-    let mut rest = inner;
-    let mut next = Some(first);
-    while let Some(at) = next {
-        let (before, escape) = rest.split_at(at);
-        out.push_str(before);
-        let (character, length) = unescape_one(escape);
-        out.push(character);
-        rest = escape.get(length..).unwrap_or("");
-        next = memchr(b'\\', rest.as_bytes());
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
-}
-
-/// The character at the start of `escape` (which begins with a backslash) and its length.
-fn unescape_one(escape: &str) -> (char, usize) {
-    let character = match escape.as_bytes().get(1) {
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'n') => '\n',
-        Some(b'r') => '\r',
-        Some(b't') => '\t',
-        Some(b'u') => return unescape_unicode(escape),
-        Some(byte) if byte.is_ascii() => char::from(*byte),
-        _ => return (char::REPLACEMENT_CHARACTER, 1),
-    };
-    (character, 2)
-}
-
-fn unescape_unicode(escape: &str) -> (char, usize) {
-    let unit = |at: usize| {
-        let digits = escape.get(at..)?.strip_prefix("\\u")?.get(..4)?;
-        u32::from_str_radix(digits, 16).ok()
-    };
-    match unit(0) {
-        Some(high @ 0xD800..=0xDBFF) => match unit(6) {
-            Some(low @ 0xDC00..=0xDFFF) => {
-                let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                (char::from_u32(code).unwrap_or('\u{fffd}'), 12)
-            }
-            _ => (char::REPLACEMENT_CHARACTER, 6),
-        },
-        Some(code) => (char::from_u32(code).unwrap_or('\u{fffd}'), 6),
-        None => (char::REPLACEMENT_CHARACTER, 2),
-    }
 }
 
 fn is_space(character: char) -> bool {
