@@ -9,6 +9,7 @@
 //! function calling and grounding, read until 2026-11.
 
 mod answer;
+mod choice;
 mod encode;
 mod grounding;
 pub(crate) mod ids;

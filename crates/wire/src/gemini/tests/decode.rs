@@ -539,3 +539,15 @@ fn modalities_are_counted() {
         (45, 2)
     );
 }
+
+proptest::proptest! {
+    /// A broken byte anywhere: an answer or a failure, never a panic, in any cut alike.
+    #[test]
+    fn broken_bytes_do_no_harm(at in 0_usize..2_000, byte: u8, size in 1_usize..40) {
+        for (name, mut bytes) in streams() {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            proptest::prop_assert_eq!(stream(&bytes, size), stream(&bytes, usize::MAX), "{}", name);
+        }
+    }
+}
