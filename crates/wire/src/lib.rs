@@ -8,6 +8,7 @@
 //! signatures and schemas are carried, never re-serialised; a stream without its protocol's
 //! terminal marker never looks finished; absent usage is never zero usage.
 
+pub mod anthropic_messages;
 pub mod chat;
 pub mod event;
 pub mod gemini;
