@@ -11,9 +11,10 @@
 pub mod anthropic_messages;
 pub mod chat;
 pub mod event;
+pub mod failure;
 pub mod gemini;
 pub mod json;
-pub mod failure;
+pub mod openai_chat;
 pub mod sse;
 pub mod target;
 

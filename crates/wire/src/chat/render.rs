@@ -322,7 +322,7 @@ pub fn write_comment(out: &mut BytesMut) {
 }
 
 /// `data: {` and the members that are the same on all chunks, without a comma at the end.
-fn write_head(identity: &Identity, out: &mut impl BufMut) {
+pub(crate) fn write_head(identity: &Identity, out: &mut impl BufMut) {
     out.put_slice(b"data: {\"id\":");
     write_str(out, &identity.id);
     out.put_slice(b",\"provider\":");
@@ -395,16 +395,16 @@ fn put_int(out: &mut impl BufMut, number: impl itoa::Integer) {
 }
 
 /// A citation as clients see it.
-pub(super) struct Citation<'a> {
-    pub(super) url: &'a str,
-    pub(super) title: Option<&'a str>,
-    pub(super) content: Option<&'a str>,
-    pub(super) start_index: u64,
-    pub(super) end_index: u64,
+pub(crate) struct Citation<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) title: Option<&'a str>,
+    pub(crate) content: Option<&'a str>,
+    pub(crate) start_index: u64,
+    pub(crate) end_index: u64,
 }
 
 impl Citation<'_> {
-    pub(super) fn write(&self, out: &mut impl BufMut) {
+    pub(crate) fn write(&self, out: &mut impl BufMut) {
         out.put_slice(b"{\"type\":\"url_citation\",\"url_citation\":");
         let mut object = crate::json::ObjectWriter::open(out);
         // Published SDKs require a title.
