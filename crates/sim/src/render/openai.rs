@@ -42,6 +42,22 @@ pub(super) fn whole(answer: &Answer) -> Value {
     body
 }
 
+/// A plain answer written without building it first: for load.
+pub(crate) fn plain(answer: &Answer) -> Bytes {
+    let text = serde_json::to_string(&answer.text.concat()).unwrap_or_default();
+    let Tokens {
+        prompt, completion, ..
+    } = answer.tokens.unwrap_or_default();
+    let model = serde_json::to_string(&answer.model).unwrap_or_default();
+    Bytes::from(format!(
+        r#"{{"id":"{}","object":"chat.completion","created":{},"model":{model},"system_fingerprint":"fp_sim","choices":[{{"index":0,"message":{{"role":"assistant","content":{text},"refusal":null}},"logprobs":null,"finish_reason":"{}"}}],"usage":{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{},"prompt_tokens_details":{{"cached_tokens":0,"audio_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}}}}"#,
+        id(answer),
+        EPOCH + answer.number,
+        finish(answer),
+        prompt + completion,
+    ))
+}
+
 pub(super) fn events(answer: &Answer, include_usage: bool) -> Vec<Event> {
     let mut stream = Stream::new(answer, include_usage);
     stream.delta(

@@ -19,6 +19,7 @@ use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -121,7 +122,7 @@ impl Talk {
                 &json!({"error": {"message": "not JSON", "type": "invalid_request_error"}}),
             );
         };
-        let (number, _) = self.state.count(&peek.model);
+        let number = self.state.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let wish = memchr::memmem::find(&self.body, b"SIM:")
             .and_then(|at| std::str::from_utf8(self.body.get(at..)?).ok())
             .and_then(|text| wishes(text).next());
@@ -136,16 +137,19 @@ impl Talk {
             ..Seen::default()
         };
         let answer = Answer::new(number, &seen, &behaviour);
+        if !seen.is_streaming {
+            return Ok(self.json(200, render::openai::plain(&answer), Record::none()));
+        }
         let fault = Fault::default();
-        let reply = self.reply(
+        let record = Record::none();
+        Ok(self.reply(
             Dialect::OpenaiChat,
             &seen,
             &answer,
             &behaviour,
             &fault,
-            Record::none(),
-        );
-        Ok(reply)
+            record,
+        ))
     }
 
     async fn answer(
@@ -428,10 +432,11 @@ impl Talk {
         Ok(self.json(status, body.to_string(), Record::none()))
     }
 
-    fn json(&self, status: u16, body: String, record: Record) -> Response<SimBody> {
-        let length = u64::try_from(body.len()).ok();
+    fn json(&self, status: u16, body: impl Into<Bytes>, record: Record) -> Response<SimBody> {
+        let bytes = body.into();
+        let length = u64::try_from(bytes.len()).ok();
         let steps = vec![Step::Data {
-            bytes: Bytes::from(body),
+            bytes,
             is_content: false,
         }];
         let mut response = self.respond(status, steps, length, record);

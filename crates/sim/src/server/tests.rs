@@ -508,6 +508,11 @@ async fn lean_answers_carry_tag_and_order() {
     for piece in ["t7.0 ", "t7.1 ", "t7.2 "] {
         assert!(got.text.contains(piece), "{}", got.text);
     }
+    let whole = exchange(&sim, CHAT, "", &chat("SIM:indexed=2,tag=t8; x", false))
+        .await
+        .json();
+    assert_eq!(whole["choices"][0]["message"]["content"], "t8.0 t8.1 ");
+    assert_eq!(whole["usage"]["completion_tokens"], 2);
     assert!(sim.log().is_empty());
 }
 
