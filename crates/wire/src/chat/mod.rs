@@ -3,7 +3,9 @@
 pub mod answer;
 pub mod assemble;
 pub mod error;
+pub mod facts;
 pub mod parse;
+pub mod preferences;
 pub mod render;
 pub mod request;
 mod tally;
