@@ -169,3 +169,6 @@ pub(crate) fn words_for(dialect: Dialect, status: u16) -> (&'static str, &'stati
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod decode_tests;
