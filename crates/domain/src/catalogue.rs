@@ -42,8 +42,16 @@ impl Dialect {
         "jina",
         "replicate",
         "stability",
+        "tgi",
         "voyage",
     ];
+
+    /// Every known name, spoken ones first.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ["openai-chat", "anthropic-messages", "gemini"]
+            .into_iter()
+            .chain(Self::OTHERS.iter().copied())
+    }
 
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text {
@@ -570,8 +578,8 @@ impl Catalogue {
     }
 }
 
-/// Edit distance, for suggestions only.
-fn distance(a: &[u8], b: &[u8]) -> usize {
+/// Edit distance of the first 96 bytes, for suggestions only.
+pub fn distance(a: &[u8], b: &[u8]) -> usize {
     let a = &a[..a.len().min(96)];
     let b = &b[..b.len().min(96)];
     let mut row: Vec<usize> = (0..=b.len()).collect();
