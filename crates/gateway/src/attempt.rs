@@ -3,15 +3,15 @@
 use crate::Gateway;
 use crate::snapshot::Snapshot;
 use bytes::{Bytes, BytesMut};
-use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
 use interline_domain::catalogue::Endpoint;
 use interline_domain::failure::Blame;
-use interline_domain::{ErrorType, Failure, Parameter};
+use interline_domain::{ErrorType, Failure, FinishReason, Parameter};
 use interline_outbound::{Answer, Call, SendError};
 use interline_providers::adapter;
-use interline_wire::chat::answer::{ChatAnswer, ChatStream, Identity};
+use interline_wire::chat::answer::{ChatAnswer, ChatStream, Identity, Meter};
 use interline_wire::chat::request::Request;
 use interline_wire::target::{Encoded, ReadBack, Target};
 use std::time::Duration;
@@ -140,7 +140,12 @@ impl Attempt<'_> {
         let body = timeout_at(until, read_bounded(answer.body, limit))
             .await
             .map_err(|_| self.late("the provider did not finish its answer in time"))??;
-        adapter::read_answer(self.endpoint, self.identity.clone(), read_back, body)
+        let answer =
+            adapter::read_answer(self.endpoint, self.identity.clone(), read_back, body)?;
+        match ended_in_error(answer.meter()) {
+            Some(failure) => Err(failure),
+            None => Ok(answer),
+        }
     }
 
     /// Reads until the first token. Comments and empty deltas show that the provider is alive and
@@ -152,7 +157,10 @@ impl Attempt<'_> {
         read_back: ReadBack,
         patience: Duration,
     ) -> Result<Flowing, Failure> {
-        let mut stream = adapter::open_stream(self.endpoint, self.identity.clone(), read_back);
+        let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_json = content_type.is_some_and(|text| text.starts_with("application/json"));
+        let mut stream =
+            adapter::open_stream(self.endpoint, self.identity.clone(), read_back, is_json);
         let mut body = answer.body;
         let mut ready = BytesMut::new();
         let began = Instant::now();
@@ -163,29 +171,44 @@ impl Attempt<'_> {
             let frame = timeout_at(until, body.frame())
                 .await
                 .map_err(|_| self.late("the provider sent no token in time"))?;
-            match frame {
+            let is_done = match frame {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     stream.feed(&data, &mut ready)?;
+                    stream.is_done()
                 }
                 Some(Err(error)) => {
                     return Err(Failure::unavailable(format!(
                         "the provider's connection broke before its first token: {error}"
                     )));
                 }
-                None => stream.end(&mut ready)?,
-            }
-            let is_done = stream.is_done() || body.is_end_stream();
-            if stream.meter().has_content || is_done {
-                if !stream.meter().has_content && stream.meter().finish.is_none() {
-                    return Err(Failure::unavailable("the provider sent an empty answer"));
+                None => {
+                    stream.end(&mut ready)?;
+                    true
                 }
-                let is_done = stream.is_done();
+            };
+            let meter = stream.meter();
+            if is_done && let Some(failure) = ended_in_error(meter) {
+                return Err(failure);
+            }
+            if is_done && !meter.has_content && meter.finish.is_none() {
+                return Err(Failure::unavailable("the provider sent an empty answer"));
+            }
+            if is_done || meter.has_content {
                 return Ok(Flowing { body, stream, ready, is_done });
             }
             until = (Instant::now() + patience).min(limit);
         }
     }
+}
+
+/// A provider may end an answer with nothing but the word "error".
+pub(crate) fn ended_in_error(meter: &Meter) -> Option<Failure> {
+    let (reason, native) = meter.finish.as_ref()?;
+    (*reason == FinishReason::Error).then(|| Failure {
+        provider_code: native.clone(),
+        ..Failure::unavailable("the provider ended its answer with an error")
+    })
 }
 
 /// Reads a whole body, up to `limit` bytes.

@@ -17,7 +17,7 @@ use crate::stream::{Live, Pending, StreamBody};
 use bytes::Bytes;
 use interline_domain::failure::Blame;
 use interline_domain::routing::{Repair, RoutePlan, Step, after_failure, plan};
-use interline_domain::{ErrorType, Failure};
+use interline_domain::{ErrorType, Failure, Parameter};
 use interline_wire::chat::answer::Identity;
 use interline_wire::chat::parse::parse;
 use interline_wire::chat::request::Request;
@@ -235,6 +235,9 @@ async fn serve(
             strip_sealed_reasoning: repair == Repair::StripSealedReasoning,
             swap_limit_field: repair == Repair::SwapLimitField,
         };
+        let wanted = admitted.needs.models.get(candidate.wanted);
+        let thinking = wanted.filter(|wanted| wanted.thinks).map(|_| thinking(request));
+        let request = thinking.as_ref().unwrap_or(request);
         let answering = Identity {
             model: model.map(|model| model.id.clone()).unwrap_or_default(),
             provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
@@ -302,6 +305,17 @@ async fn serve(
             }
         }
     }
+}
+
+/// `:thinking` on a model without a row of its own: the request as if it had asked for reasoning.
+fn thinking<'a>(request: &Request<'a>) -> Request<'a> {
+    let mut request = request.clone();
+    let asked = request.reasoning.get_or_insert_default();
+    if asked.effort.is_none() && asked.max_tokens.is_none() {
+        asked.effort = Some("medium".into());
+    }
+    request.parameters = request.parameters.with(Parameter::Reasoning);
+    request
 }
 
 /// The attempts that failed.

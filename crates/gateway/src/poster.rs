@@ -53,18 +53,22 @@ pub async fn run(gateway: Arc<Gateway>, store: Store, stop: impl Future<Output =
 async fn post_batch(gateway: &Gateway, store: &Store, newest: Timestamp) -> Result<usize, Error> {
     let records = gateway.spool.take_closed(BATCH);
     let node = &gateway.credit.lessee().node;
-    let due: Vec<(SpoolRecord, NewCharge)> = records
-        .into_iter()
-        .filter_map(|spooled| decode(&spooled).map(|record| (spooled, record)))
-        .take_while(|(_, record)| {
-            let span = i64::try_from(record.generation_ms).unwrap_or(0).saturating_mul(1_000);
-            record.created_at.saturating_add(span) <= newest.micros()
-        })
-        .filter_map(|(spooled, record)| {
-            let charge = charge(&spooled, &record, node, false)?;
-            Some((spooled, charge))
-        })
-        .collect();
+    let mut due: Vec<(SpoolRecord, NewCharge)> = Vec::with_capacity(records.len());
+    for spooled in records {
+        let Some(record) = decode(&spooled) else {
+            // It would be found again for ever.
+            gateway.spool.forget([&*spooled.key]);
+            continue;
+        };
+        let span = i64::try_from(record.generation_ms).unwrap_or(0).saturating_mul(1_000);
+        if record.created_at.saturating_add(span) > newest.micros() {
+            break;
+        }
+        match charge(&spooled, &record, node, false) {
+            Some(charge) => due.push((spooled, charge)),
+            None => gateway.spool.forget([&*spooled.key]),
+        }
+    }
     if due.is_empty() {
         return Ok(0);
     }

@@ -3,7 +3,7 @@
 //! Everything that is ready is written together. The end is held back until the spool has the
 //! charge; a stream that breaks off ends with the documented error event and never looks finished.
 
-use crate::attempt::Flowing;
+use crate::attempt::{Flowing, ended_in_error};
 use crate::journey::Progress;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
@@ -150,6 +150,8 @@ impl StreamBody {
             }
         }
         if is_over {
+            let meter = live.flowing.stream.meter();
+            let result = result.and_then(|()| ended_in_error(meter).map_or(Ok(()), Err));
             self.end(result);
         }
         is_over

@@ -225,6 +225,7 @@ named!(LimitField, "limit field",
 );
 named!(ReasoningInput, "reasoning input",
     "reasoning_effort" => Self::Effort,
+    "reasoning_effort+format" => Self::EffortAndFormat,
     "reasoning.effort" => Self::ReasoningEffortObject,
     "reasoning.enabled" => Self::ReasoningEnabled,
     "thinking" => Self::Thinking,
