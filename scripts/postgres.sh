@@ -33,6 +33,18 @@ binaries() {
             return
         fi
     done
+    return 1
+}
+
+# Finds the server's programs, installing them first where that is possible.
+find_binaries() {
+    binaries && return
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        echo "postgres.sh: installing PostgreSQL" >&2
+        apt-get update -qq >&2
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >&2
+        binaries && return
+    fi
     fail "no initdb found; install it (Debian: apt-get install postgresql; macOS: brew install postgresql)"
 }
 
@@ -53,7 +65,7 @@ free_port() {
 
 case $action in
 start)
-    bin=$(binaries)
+    bin=$(find_binaries)
     mkdir -p "$directory"
     directory=$(cd "$directory" && pwd)
     [ ! -e "$directory/data" ] || fail "$directory/data exists; stop that one first"
@@ -72,7 +84,7 @@ start)
     echo "postgres://postgres@127.0.0.1:$port/postgres"
     ;;
 stop)
-    bin=$(binaries)
+    bin=$(find_binaries)
     [ -e "$directory/data/PG_VERSION" ] || fail "$directory holds no server of ours"
     directory=$(cd "$directory" && pwd)
     as_server "$bin/pg_ctl" --pgdata "$directory/data" -m immediate -w stop >/dev/null 2>&1 || true
