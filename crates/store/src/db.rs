@@ -18,6 +18,12 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Connections per process on PostgreSQL, for each of reads and writes.
 const POSTGRES_CONNECTIONS: u32 = 8;
 const SQLITE_READERS: u32 = 4;
+/// Page cache of each connection: 32 MiB, as SQLite counts it. The default of 2 MiB makes the poster
+/// read inner pages of its indexes again and again.
+const SQLITE_CACHE: &str = "-32768";
+/// Pages in the write-ahead log at which it is moved into the file: 16 MiB. A page that changes in
+/// every batch is then copied a quarter as often as by default.
+const SQLITE_CHECKPOINT: &str = "4000";
 /// Tries of a write that keeps meeting others; the waits in between add up to a third of a second.
 const WRITE_TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -159,6 +165,8 @@ impl Db {
                 .synchronous(synchronous)
                 .busy_timeout(PATIENCE)
                 .foreign_keys(true)
+                .pragma("cache_size", SQLITE_CACHE)
+                .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT)
                 .disable_statement_logging()
         };
         let mut pool = ConnectOptions::new(options.url.clone());

@@ -4,13 +4,13 @@
 use crate::Error;
 use interline_domain::id::AccountId;
 use interline_domain::{Money, Timestamp};
-use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, TryGetable, Value};
 use std::fmt::Write as _;
 
 /// Rows of multi-row statements are sent in these numbers, largest first: few different texts, so
 /// that each is prepared once per connection, and far below the parameter limits (32,766 on
 /// SQLite, 65,535 on PostgreSQL).
-const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
+const CHUNKS: [usize; 5] = [500, 128, 32, 8, 1];
 
 /// Runs a statement that answers no rows; how many it touched.
 pub(crate) async fn execute(
@@ -71,10 +71,12 @@ pub(crate) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// `($1, $2), ($3, $4)`: so many rows of such columns, each a text in which `?` stands for the next
-/// parameter.
-pub(crate) fn rows(count: usize, columns: &[&str], first: usize) -> String {
-    let mut sql = String::with_capacity(count * columns.len() * 6);
-    let mut next = first;
+/// parameter. Parameters are counted from one, so a statement has one such list and no other
+/// parameters.
+pub(crate) fn rows(backend: DbBackend, count: usize, columns: &[&str]) -> String {
+    let is_numbered = is_numbered(backend);
+    let mut sql = String::with_capacity(count * columns.len() * 7);
+    let mut next = 1;
     for row in 0..count {
         sql.push_str(if row == 0 { "(" } else { ", (" });
         for (index, column) in columns.iter().enumerate() {
@@ -82,12 +84,12 @@ pub(crate) fn rows(count: usize, columns: &[&str], first: usize) -> String {
                 sql.push_str(", ");
             }
             match column.split_once('?') {
-                Some((before, after)) => {
+                Some((before, after)) if is_numbered => {
                     // Writing to a string does not fail.
                     let _ = write!(sql, "{before}${next}{after}");
                     next += 1;
                 }
-                None => sql.push_str(column),
+                _ => sql.push_str(column),
             }
         }
         sql.push(')');
@@ -95,10 +97,19 @@ pub(crate) fn rows(count: usize, columns: &[&str], first: usize) -> String {
     sql
 }
 
-/// `$2, $3, $4`
-pub(crate) fn list(count: usize, first: usize) -> String {
-    let places: Vec<String> = (first..first + count).map(|n| format!("${n}")).collect();
+/// `$1, $2, $3`, as [`rows`].
+pub(crate) fn list(backend: DbBackend, count: usize) -> String {
+    if !is_numbered(backend) {
+        return vec!["?"; count].join(", ");
+    }
+    let places: Vec<String> = (1..=count).map(|n| format!("${n}")).collect();
     places.join(", ")
+}
+
+/// SQLite understands `$1` as well, but as a name, and for every parameter it binds sqlx looks
+/// through all names: in a statement with thousands of them that took longer than all the rest.
+fn is_numbered(backend: DbBackend) -> bool {
+    backend != DbBackend::Sqlite
 }
 
 #[cfg(test)]
@@ -107,18 +118,29 @@ mod tests {
 
     #[test]
     fn placeholders() {
-        assert_eq!(
-            rows(2, &["?", "0", "CAST(? AS BIGINT)"], 3),
-            "($3, 0, CAST($4 AS BIGINT)), ($5, 0, CAST($6 AS BIGINT))"
-        );
-        assert_eq!(list(2, 2), "$2, $3");
+        let columns = ["?", "0", "CAST(? AS BIGINT)"];
+        for (backend, expected_rows, expected_list) in [
+            (
+                DbBackend::Postgres,
+                "($1, 0, CAST($2 AS BIGINT)), ($3, 0, CAST($4 AS BIGINT))",
+                "$1, $2",
+            ),
+            (
+                DbBackend::Sqlite,
+                "(?, 0, CAST(? AS BIGINT)), (?, 0, CAST(? AS BIGINT))",
+                "?, ?",
+            ),
+        ] {
+            assert_eq!(rows(backend, 2, &columns), expected_rows);
+            assert_eq!(list(backend, 2), expected_list);
+        }
     }
 
     #[test]
     fn few_sizes() {
-        let rows: Vec<u32> = (0..500).collect();
+        let rows: Vec<u32> = (0..710).collect();
         let sizes: Vec<usize> = chunks(&rows).map(<[u32]>::len).collect();
-        assert_eq!(sizes, [256, 64, 64, 64, 16, 16, 16, 4]);
+        assert_eq!(sizes, [500, 128, 32, 32, 8, 8, 1, 1]);
         assert_eq!(chunks(&rows).flatten().copied().collect::<Vec<_>>(), rows);
         assert_eq!(chunks::<u32>(&[]).count(), 0);
     }

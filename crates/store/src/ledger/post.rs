@@ -12,7 +12,7 @@ use crate::{Error, sql};
 use interline_domain::id::{AccountId, GenerationId, NodeId};
 use interline_domain::ledger::{Cover, cover, house};
 use interline_domain::{Money, Timestamp};
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait as _, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -211,7 +211,7 @@ impl Ledger {
         ids.dedup();
         let mut credits = BTreeMap::new();
         for chunk in sql::chunks(&ids) {
-            let places = sql::list(chunk.len(), 1);
+            let places = sql::list(tx.get_database_backend(), chunk.len());
             let accounts = format!(
                 "SELECT id, posted_nano - leased_nano FROM account \
                  WHERE kind = 'user' AND id IN ({places}) ORDER BY id{}",
@@ -295,7 +295,7 @@ async fn without_posted<'a>(tx: &Tx, fresh: &[&'a NewCharge]) -> Result<Vec<&'a 
     for chunk in sql::chunks(fresh) {
         let text = format!(
             "SELECT id FROM posting WHERE id IN ({})",
-            sql::list(chunk.len(), 1)
+            sql::list(tx.get_database_backend(), chunk.len())
         );
         let ids = chunk
             .iter()
@@ -310,7 +310,7 @@ async fn without_posted<'a>(tx: &Tx, fresh: &[&'a NewCharge]) -> Result<Vec<&'a 
 
 type Row<'a> = (&'a NewCharge, Cover);
 
-/// Inserts many rows of `columns`, `$n` by `$n`; how many were really inserted.
+/// Inserts many rows of so many `columns`; how many were really inserted.
 async fn insert<T>(
     tx: &Tx,
     head: &str,
@@ -322,7 +322,7 @@ async fn insert<T>(
     let mut inserted: u64 = 0;
     let places = vec!["?"; columns];
     for chunk in sql::chunks(items) {
-        let rows = sql::rows(chunk.len(), &places, 1);
+        let rows = sql::rows(tx.get_database_backend(), chunk.len(), &places);
         let mut all = Vec::with_capacity(chunk.len() * columns);
         for item in chunk {
             values(item, &mut all);
@@ -436,7 +436,7 @@ async fn update<T>(
     values: impl Fn(&T, &mut Vec<Value>),
 ) -> Result<(), Error> {
     for chunk in sql::chunks(items) {
-        let rows = sql::rows(chunk.len(), columns, 1);
+        let rows = sql::rows(tx.get_database_backend(), chunk.len(), columns);
         let mut all = Vec::with_capacity(chunk.len() * columns.len());
         for item in chunk {
             values(item, &mut all);
