@@ -15,8 +15,9 @@ use bytes::{BufMut, BytesMut};
 use interline_domain::{Failure, FinishReason};
 
 const DELTA: &[u8] = b",\"delta\":{\"role\":\"assistant\",\"content\":\"";
+/// No `system_fingerprint`: clients that validate chunks know it as a string or not at all.
 const UNFINISHED: &[u8] =
-    b"},\"finish_reason\":null,\"native_finish_reason\":null,\"logprobs\":null}],\"system_fingerprint\":null}\n\n";
+    b"},\"finish_reason\":null,\"native_finish_reason\":null,\"logprobs\":null}]}\n\n";
 
 /// Writes events as chunks. One per stream; [`Renderer::sink`] lends it the buffer.
 #[derive(Debug)]
@@ -269,7 +270,7 @@ pub fn write_finish_chunk(
     out.put_slice(reason.as_str().as_bytes());
     out.put_u8(b'"');
     write_nullable(",\"native_finish_reason\":", native, out);
-    out.put_slice(b",\"logprobs\":null}],\"system_fingerprint\":null}\n\n");
+    out.put_slice(b",\"logprobs\":null}]}\n\n");
 }
 
 /// The chunk with `choices: []`, the usage, and what was asked for beside it.
@@ -280,7 +281,7 @@ pub fn write_usage_chunk(
     out: &mut BytesMut,
 ) {
     write_head(identity, out);
-    out.put_slice(b",\"choices\":[],\"system_fingerprint\":null");
+    out.put_slice(b",\"choices\":[]");
     if let Some(tier) = service_tier {
         write_member(",\"service_tier\":", tier, out);
     }
@@ -306,7 +307,7 @@ pub fn write_error_chunk(
     out.put_slice(DELTA);
     out.put_slice(b"\"},\"finish_reason\":\"error\"");
     write_nullable(",\"native_finish_reason\":", native, out);
-    out.put_slice(b",\"logprobs\":null}],\"system_fingerprint\":null");
+    out.put_slice(b",\"logprobs\":null}]");
     write_metadata(metadata, out);
     out.put_slice(b"}\n\n");
 }

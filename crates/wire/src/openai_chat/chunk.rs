@@ -162,6 +162,8 @@ impl<'a> Chunk<'a> {
             "object" | "type" if value == "\"error\"" => signs.is_error = true,
             // Written by us, or noise (`obfuscation` is padding).
             "object" | "created" | "provider" | "obfuscation" | "openrouter_metadata" => {}
+            // In a chunk it is a string or absent; a whole answer gets its null back.
+            "system_fingerprint" if value == "null" => {}
             "service_tier" => self.service_tier = given(value),
             "usage" => self.usage = given(value).or(self.usage),
             "x_groq" => {

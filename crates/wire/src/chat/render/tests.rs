@@ -76,7 +76,7 @@ fn a_text_chunk_is_exactly_so() {
         "{HEAD}{}\n\n",
         concat!(
             r#""choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"},"finish_reason":null,"#,
-            r#""native_finish_reason":null,"logprobs":null}],"system_fingerprint":null}"#,
+            r#""native_finish_reason":null,"logprobs":null}]}"#,
         )
     );
     assert_eq!(rendered(vec![text("Hi")]), expected);
@@ -360,7 +360,7 @@ fn a_failure_stops_the_writing() {
         concat!(
             r#""error":{"code":502,"message":"gone"},"choices":[{"index":0,"#,
             r#""delta":{"role":"assistant","content":""},"finish_reason":"error","#,
-            r#""native_finish_reason":null,"logprobs":null}],"system_fingerprint":null}"#,
+            r#""native_finish_reason":null,"logprobs":null}]}"#,
         )
     );
     assert_eq!(std::str::from_utf8(&out).unwrap(), expected);

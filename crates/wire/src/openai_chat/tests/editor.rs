@@ -106,6 +106,16 @@ fn what_says_nothing_is_left_out() {
     }
 }
 
+/// Clients that validate chunks know the fingerprint as a string or not at all.
+#[test]
+fn a_null_fingerprint_is_left_out() {
+    let bare = r#","choices":[{"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}"#;
+    plain(
+        r#"{"system_fingerprint":null,"choices":[{"index":0,"delta":{"role":"assistant","content":"a"}}]}"#,
+        &format!("{bare}\n\n"),
+    );
+}
+
 #[test]
 fn reasoning_has_one_name() {
     let expected = concat!(
