@@ -12,6 +12,7 @@ use interline_domain::{ErrorType, Failure, FinishReason, Parameter};
 use interline_outbound::{Answer, Call, SendError};
 use interline_providers::adapter;
 use interline_wire::chat::answer::{ChatAnswer, ChatStream, Identity, Meter};
+use interline_wire::chat::debug::write_debug_chunk;
 use interline_wire::chat::request::Request;
 use interline_wire::target::{Encoded, ReadBack, Target};
 use std::time::Duration;
@@ -36,6 +37,17 @@ pub(crate) struct Flowing {
     pub(crate) is_done: bool,
 }
 
+impl Flowing {
+    /// The same stream with `prefix` before everything else.
+    pub(crate) fn after(mut self, mut prefix: BytesMut) -> Self {
+        if !prefix.is_empty() {
+            prefix.extend_from_slice(&self.ready);
+            self.ready = prefix;
+        }
+        self
+    }
+}
+
 /// What one attempt is about.
 pub(crate) struct Attempt<'a> {
     pub(crate) gateway: &'a Gateway,
@@ -46,14 +58,19 @@ pub(crate) struct Attempt<'a> {
     pub(crate) body: &'a Bytes,
     pub(crate) target: Target<'a>,
     pub(crate) identity: Identity,
+    /// Where the upstream body is shown, for callers who ask to see it.
+    pub(crate) echo: Option<&'a mut BytesMut>,
     /// The whole request must be over by then.
     pub(crate) deadline: Instant,
 }
 
 impl Attempt<'_> {
     /// Sends the request and reads until there is content, a whole answer, or a failure.
-    pub(crate) async fn run(self) -> Result<Reply, Failure> {
+    pub(crate) async fn run(mut self) -> Result<Reply, Failure> {
         let encoded = self.encode().await?;
+        if let Some(echo) = self.echo.take() {
+            write_debug_chunk(&self.identity, &encoded.body, echo);
+        }
         let credential = self
             .snapshot
             .credential(self.index)
@@ -76,11 +93,19 @@ impl Attempt<'_> {
         if !answer.status.is_success() {
             return Err(self.refused(answer, credential.expose(), until).await);
         }
-        if self.request.stream {
+        let status = answer.status.as_u16();
+        let reply = if self.request.stream {
             self.first_content(answer, encoded.read_back, patience).await.map(Reply::Stream)
         } else {
             self.whole(answer, encoded.read_back).await.map(Reply::Whole)
-        }
+        };
+        // It did answer, with something that is no answer.
+        reply.map_err(|mut failure| {
+            if failure.error_type != ErrorType::Timeout {
+                failure.status = failure.status.or(Some(status));
+            }
+            failure
+        })
     }
 
     async fn encode(&self) -> Result<Encoded, Failure> {

@@ -52,6 +52,8 @@ pub struct Credit {
     lessee: Lessee,
     clock: Clock,
     requires_credit: bool,
+    /// Until when this node may spend what it leased without being heard of by the store.
+    lease_valid_until: Mutex<Instant>,
     accounts: Mutex<HashMap<AccountId, Arc<Account>>>,
 }
 
@@ -76,7 +78,14 @@ impl Credit {
         clock: Clock,
         requires_credit: bool,
     ) -> Arc<Self> {
-        Arc::new(Self { store, lessee, clock, requires_credit, accounts: Mutex::default() })
+        Arc::new(Self {
+            store,
+            lessee,
+            clock,
+            requires_credit,
+            lease_valid_until: Mutex::new(Instant::now() + LEASE_TTL),
+            accounts: Mutex::default(),
+        })
     }
 
     /// What this run of the node leases as.
@@ -160,6 +169,16 @@ impl Credit {
     /// From the lease, else from the account through a new lease.
     async fn try_hold(&self, caller: &Caller, amount: Money) -> Result<Result<Hold, Shortage>, Refusal> {
         let account = &caller.account;
+        if self.requires_credit && *self.lease_valid_until.lock() <= Instant::now() {
+            // A lapsed lease may have been given to others: heard of first, spent then.
+            self.renew(LEASE_TTL).await;
+            if *self.lease_valid_until.lock() <= Instant::now() {
+                return Err(Refusal::unavailable(
+                    "Credit cannot be confirmed right now. Try again shortly.",
+                    Duration::from_secs(5),
+                ));
+            }
+        }
         match account.purse.open_hold(&caller.key_hash, amount) {
             OpenHold::Opened(hold) => return Ok(Ok(hold)),
             OpenHold::KeyLimit { limit, remaining, held_by_others } => {
@@ -243,11 +262,13 @@ impl Credit {
         self.store.leases().take(&request, (self.clock)()).await
     }
 
-    /// Keeps what this node has leased. A lease that cannot be renewed for its whole life is
-    /// fenced off by the store, not by us.
+    /// Keeps what this node has leased. A lease that could not be renewed for its whole life is not
+    /// spent from.
     pub async fn renew(&self, ttl: Duration) {
+        // Counted from before the question: the store cannot have meant later.
+        let asked = Instant::now();
         match self.store.leases().renew(&self.lessee, (self.clock)(), ttl).await {
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => *self.lease_valid_until.lock() = asked + ttl,
             Ok(None) => tracing::error!("another run of this node took over its leases"),
             Err(error) => tracing::warn!(%error, "leases could not be renewed"),
         }

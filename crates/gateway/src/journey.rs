@@ -14,7 +14,7 @@ use crate::refusal::{Availability, AvailabilityCode, FailedAttempt, Refusal};
 use crate::settle::{Beginning, Generation};
 use crate::snapshot::Snapshot;
 use crate::stream::{Live, Pending, StreamBody};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use interline_domain::failure::Blame;
 use interline_domain::routing::{Repair, RoutePlan, Step, after_failure, plan};
 use interline_domain::{ErrorType, Failure, Parameter};
@@ -212,6 +212,7 @@ async fn serve(
 
     let total_deadline = tokio::time::Instant::now() + gateway.settings.total_timeout;
     let mut trail = Trail::default();
+    let mut echo = BytesMut::new();
     let mut current = 0;
     let mut repair = Repair::Nothing;
     let mut was_repaired = false;
@@ -253,6 +254,7 @@ async fn serve(
             body: &inbound.body,
             target,
             identity: answering.clone(),
+            echo: (admitted.facts.echoes_body && request.stream).then_some(&mut echo),
             deadline: total_deadline,
         };
         match attempt.run().await {
@@ -268,7 +270,7 @@ async fn serve(
                 return Ok(match reply {
                     Reply::Whole(answer) => Served::Whole { answer },
                     Reply::Stream(flowing) => Served::Stream {
-                        flowing,
+                        flowing: flowing.after(echo),
                         total_deadline,
                         cancels: endpoint.quirks.cancels,
                     },

@@ -8,12 +8,13 @@
 use crate::credit::{Account, Credit};
 use aws_lc_rs::{digest, hmac};
 use interline_domain::id::AccountId;
-use interline_domain::Timestamp;
+use interline_domain::{Money, Timestamp};
 use interline_store::{Authorized, Key, KeyKind, LimitReset, Store};
 use interline_wallet::{KeyBudget, Period};
 use moka::Expiry;
 use moka::future::Cache;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Keys kept in memory, known and unknown together.
@@ -34,6 +35,8 @@ pub struct Caller {
     /// SHA-256 of the key, hexadecimal: its public name, never a credential.
     pub key_hash: String,
     pub record: Key,
+    /// Seconds at which the period of the limit began that the purse counts in.
+    period_began: AtomicI64,
 }
 
 /// Why a key was not accepted.
@@ -68,12 +71,7 @@ impl Expiry<[u8; 32], Option<Arc<Caller>>> for Lifetime {
         caller: &Option<Arc<Caller>>,
         _: Instant,
     ) -> Option<Duration> {
-        Some(match caller {
-            // A key with a periodic limit is read again often, so that a new period is noticed.
-            Some(caller) if caller.record.limit_reset.is_some() => Duration::from_secs(30),
-            Some(_) => KNOWN_FOR,
-            None => UNKNOWN_FOR,
-        })
+        Some(if caller.is_some() { KNOWN_FOR } else { UNKNOWN_FOR })
     }
 }
 
@@ -105,6 +103,7 @@ impl Keys {
         if caller.record.expires_at.is_some_and(|expires_at| expires_at <= now) {
             return Err(KeyError::Expired);
         }
+        caller.begin_period(now);
         Ok(caller)
     }
 
@@ -130,13 +129,15 @@ impl Keys {
     fn caller(&self, key_hash: String, found: Authorized, now: Timestamp) -> Caller {
         let record = found.key;
         let account = self.credit.account(&record.account);
+        let began_at = period_start(record.limit_reset, now);
         let budget = record.limit.map(|limit| KeyBudget {
             limit,
-            period: Period { began_at: period_start(record.limit_reset, now) },
+            period: Period { began_at },
             spent: record.used_of_limit(),
         });
         account.purse.set_key_budget(&key_hash, budget);
-        Caller { account_id: record.account.clone(), account, key_hash, record }
+        let period_began = AtomicI64::new(began_at.seconds());
+        Caller { account_id: record.account.clone(), account, key_hash, record, period_began }
     }
 
     /// Forgets a key whose record changed.
@@ -186,6 +187,19 @@ impl Keys {
 }
 
 impl Caller {
+    /// A new day, week or month starts at nothing spent; no need to ask the store.
+    fn begin_period(&self, now: Timestamp) {
+        let Some(limit) = self.record.limit.filter(|_| self.record.limit_reset.is_some()) else {
+            return;
+        };
+        let began_at = period_start(self.record.limit_reset, now);
+        if self.period_began.swap(began_at.seconds(), Ordering::Relaxed) != began_at.seconds() {
+            let period = Period { began_at };
+            let budget = KeyBudget { limit, period, spent: Money::ZERO };
+            self.account.purse.set_key_budget(&self.key_hash, Some(budget));
+        }
+    }
+
     /// Management keys administer and never infer.
     pub fn is_management(&self) -> bool {
         self.record.kind == KeyKind::Management

@@ -88,14 +88,16 @@ impl Refusal {
     }
 
     /// A provider's failure that goes to the client as it is (the caller's own fault, or there
-    /// was no choice).
+    /// was no choice). What the provider says about our credential is nobody else's business.
     pub fn from_failure(failure: &Failure, provider: &str) -> Self {
+        let code = failure.error_type.code();
+        let body = ErrorBody::from_failure(failure, code, provider, false);
         Self {
             provider_name: Some(provider.to_owned()),
-            provider_code: failure.provider_code.clone(),
-            raw: failure.raw.clone(),
+            provider_code: body.metadata.provider_code,
+            raw: body.metadata.raw,
             retry_after: failure.retry_after,
-            ..Self::new(failure.error_type, failure.message.clone())
+            ..Self::new(failure.error_type, body.message)
         }
     }
 }

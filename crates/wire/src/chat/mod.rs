@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod assemble;
+pub mod debug;
 pub mod error;
 pub mod facts;
 pub mod parse;
