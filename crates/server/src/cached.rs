@@ -47,7 +47,9 @@ impl Document {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             let mut response = self.body.clone().into_response();
-            response.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, self.content_type.clone());
             response
         };
         let headers = response.headers_mut();

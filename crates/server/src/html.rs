@@ -32,7 +32,12 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
             rest = after;
             continue;
         };
-        filled.push_str(values.iter().find(|(known, _)| *known == name).map_or("", |(_, v)| v));
+        filled.push_str(
+            values
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map_or("", |(_, v)| v),
+        );
         rest = after;
     }
     filled.push_str(rest);
@@ -56,9 +61,12 @@ mod tests {
     #[test]
     fn templates_are_filled() {
         let values = [("a", "1"), ("b", "{{a}}")];
-        for (template, expected) in
-            [("x", "x"), ("{{a}}-{{b}}", "1-{{a}}"), ("{{none}}.", "."), ("{{a", "{{a")]
-        {
+        for (template, expected) in [
+            ("x", "x"),
+            ("{{a}}-{{b}}", "1-{{a}}"),
+            ("{{none}}.", "."),
+            ("{{a", "{{a"),
+        ] {
             assert_eq!(fill(template, &values), expected);
         }
     }

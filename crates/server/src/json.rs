@@ -26,7 +26,9 @@ pub(crate) fn raw_number(text: &str) -> Option<Raw> {
 
 /// RFC 3339 in UTC. An instant no calendar has is shown as the epoch.
 pub(crate) fn time_text(at: Timestamp) -> String {
-    jiff::Timestamp::from_microsecond(at.micros()).unwrap_or_default().to_string()
+    jiff::Timestamp::from_microsecond(at.micros())
+        .unwrap_or_default()
+        .to_string()
 }
 
 #[cfg(test)]
@@ -35,9 +37,12 @@ mod tests {
 
     #[test]
     fn amounts_are_exact_numbers() {
-        for (nano, expected) in
-            [(0, "0"), (1, "0.000000001"), (-25_000_000_000, "-25"), (i64::MAX, "9223372036.854775807")]
-        {
+        for (nano, expected) in [
+            (0, "0"),
+            (1, "0.000000001"),
+            (-25_000_000_000, "-25"),
+            (i64::MAX, "9223372036.854775807"),
+        ] {
             let text = serde_json::to_string(&Dollars(Money::from_nano(nano))).unwrap();
             assert_eq!(text, expected);
         }
@@ -45,13 +50,24 @@ mod tests {
 
     #[test]
     fn only_numbers_are_numbers() {
-        for (text, expected) in [("0.30", Some("0.30")), ("20", Some("20")), ("x", None), ("\"1\"", None)] {
-            assert_eq!(raw_number(text).map(|raw| raw.get().to_owned()).as_deref(), expected);
+        for (text, expected) in [
+            ("0.30", Some("0.30")),
+            ("20", Some("20")),
+            ("x", None),
+            ("\"1\"", None),
+        ] {
+            assert_eq!(
+                raw_number(text).map(|raw| raw.get().to_owned()).as_deref(),
+                expected
+            );
         }
     }
 
     #[test]
     fn times_are_rfc_3339() {
-        assert_eq!(time_text(Timestamp::from_micros(1_721_086_399_433_273)), "2024-07-15T23:33:19.433273Z");
+        assert_eq!(
+            time_text(Timestamp::from_micros(1_721_086_399_433_273)),
+            "2024-07-15T23:33:19.433273Z"
+        );
     }
 }

@@ -64,7 +64,10 @@ pub struct Front<S> {
 
 impl<S> Front<S> {
     pub fn new(inner: S) -> Self {
-        Self { inner, ids: Arc::new(Ids::new()) }
+        Self {
+            inner,
+            ids: Arc::new(Ids::new()),
+        }
     }
 }
 
@@ -87,10 +90,16 @@ where
         if request.method() == Method::OPTIONS && is_open_to_browsers(request.uri().path()) {
             let mut response = preflight(request.headers());
             response.headers_mut().insert(REQUEST_ID, request_id);
-            return FrontFuture::Answered { response: Some(response) };
+            return FrontFuture::Answered {
+                response: Some(response),
+            };
         }
         let future = self.inner.call(request);
-        FrontFuture::Running { future, request_id: Some(request_id), is_cross_origin }
+        FrontFuture::Running {
+            future,
+            request_id: Some(request_id),
+            is_cross_origin,
+        }
     }
 }
 
@@ -109,18 +118,24 @@ impl<S> Front<S> {
 
 fn is_request_id(text: &[u8]) -> bool {
     (8..=128).contains(&text.len())
-        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte))
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte))
 }
 
 /// The API is called by web pages of any origin, with a key and never with a cookie. The pages of
 /// this server are not.
 fn is_open_to_browsers(path: &str) -> bool {
-    ["/api/", "/v1/", "/openapi."].iter().any(|prefix| path.starts_with(prefix))
+    ["/api/", "/v1/", "/openapi."]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
 }
 
 fn preflight(asked: &HeaderMap) -> Response {
     let mut allowed = ALLOWED_HEADERS.to_owned();
-    let wanted = asked.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok());
+    let wanted = asked
+        .get(ACCESS_CONTROL_REQUEST_HEADERS)
+        .and_then(|value| value.to_str().ok());
     for name in wanted.unwrap_or_default().split(',').map(str::trim) {
         if name.len() < 64 && name.starts_with(STAINLESS) {
             allowed.push_str(", ");
@@ -133,7 +148,10 @@ fn preflight(asked: &HeaderMap) -> Response {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANYWHERE);
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
     headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
-    headers.insert(VARY, HeaderValue::from_static("access-control-request-headers"));
+    headers.insert(
+        VARY,
+        HeaderValue::from_static("access-control-request-headers"),
+    );
     if let Ok(allowed) = HeaderValue::from_str(&allowed) {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
     }
@@ -165,7 +183,11 @@ where
             Projected::Answered { response } => {
                 Poll::Ready(Ok(response.take().unwrap_or_default()))
             }
-            Projected::Running { future, request_id, is_cross_origin } => {
+            Projected::Running {
+                future,
+                request_id,
+                is_cross_origin,
+            } => {
                 // What a panic leaves half done belongs to the request alone and is dropped with
                 // it; shared state is behind locks that do not poison.
                 let polled = catch_unwind(AssertUnwindSafe(|| future.poll(context)));
@@ -202,7 +224,10 @@ impl Ids {
     fn new() -> Self {
         // The standard library seeds every `RandomState` of a process from the system's randomness.
         let random = RandomState::new();
-        Self { process: random.hash_one(0), count: AtomicU64::new(random.hash_one(1)) }
+        Self {
+            process: random.hash_one(0),
+            count: AtomicU64::new(random.hash_one(1)),
+        }
     }
 
     /// Eight digits of the process and sixteen of a scrambled count.

@@ -23,8 +23,7 @@ pub(crate) struct Shape {
 }
 
 /// The members of the document in the order people expect.
-pub(crate) const ORDER: &[&str] =
-    &["openapi", "info", "servers", "tags", "paths", "components"];
+pub(crate) const ORDER: &[&str] = &["openapi", "info", "servers", "tags", "paths", "components"];
 
 #[derive(Serialize)]
 pub(crate) struct Description {
@@ -105,7 +104,10 @@ fn operation(route: &Route) -> Value {
         }
         if let Some(request) = route.request {
             let content = json!({ "application/json": { "schema": reference(request) } });
-            members.insert("requestBody".into(), json!({ "required": true, "content": content }));
+            members.insert(
+                "requestBody".into(),
+                json!({ "required": true, "content": content }),
+            );
         }
         match route.mount {
             Mount::Api => {}
@@ -123,7 +125,8 @@ fn operation(route: &Route) -> Value {
 
 /// The names between braces of a path.
 pub(crate) fn path_names(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    path.split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
@@ -155,10 +158,17 @@ fn responses(route: &Route) -> Value {
         Answer::Media(media) => json!({ media: text() }),
     };
     let mut responses = Map::new();
-    responses.insert("200".into(), json!({ "description": "As asked", "content": content }));
+    responses.insert(
+        "200".into(),
+        json!({ "description": "As asked", "content": content }),
+    );
     for status in route.refusals {
         // Health reports are not errors of the API.
-        let shape = if route.answer == Answer::Json("Health") { "Health" } else { "Error" };
+        let shape = if route.answer == Answer::Json("Health") {
+            "Health"
+        } else {
+            "Error"
+        };
         let content = json!({ "application/json": of(shape) });
         let refusal = json!({ "description": refusal_text(*status), "content": content });
         responses.insert(status.to_string(), refusal);

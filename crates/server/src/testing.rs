@@ -80,7 +80,12 @@ pub(crate) fn provider(slug: &str) -> Provider {
 }
 
 /// An endpoint at a price in dollars per million tokens; `None`: unpriced.
-pub(crate) fn endpoint(model: usize, provider: usize, tag: &str, price: Option<(i64, i64)>) -> Endpoint {
+pub(crate) fn endpoint(
+    model: usize,
+    provider: usize,
+    tag: &str,
+    price: Option<(i64, i64)>,
+) -> Endpoint {
     Endpoint {
         id: format!("{model}@{tag}"),
         model,
@@ -100,7 +105,11 @@ pub(crate) fn endpoint(model: usize, provider: usize, tag: &str, price: Option<(
         quantization: Quantization::Fp8,
         parameters: Parameters::EMPTY.with(Parameter::Temperature),
         has_implicit_caching: false,
-        standing: if price.is_some() { Standing::Ready } else { Standing::Unpriced },
+        standing: if price.is_some() {
+            Standing::Ready
+        } else {
+            Standing::Unpriced
+        },
         quirks: Arc::default(),
     }
 }
@@ -111,7 +120,9 @@ pub(crate) fn catalogue() -> Catalogue {
     let dear = Model {
         context_length: Some(200_000),
         created: 1_740_000_000,
-        input_modalities: Modalities::default().with(Modality::Text).with(Modality::Image),
+        input_modalities: Modalities::default()
+            .with(Modality::Text)
+            .with(Modality::Image),
         tokenizer: "GPT".to_owned(),
         is_distillable: true,
         default_parameters: vec![
@@ -131,8 +142,16 @@ pub(crate) fn catalogue() -> Catalogue {
     let models = vec![
         model("acme/cheap"),
         dear,
-        Model { created: 0, ..model("acme/cheap:free") },
-        Model { alias_target: Some("acme/dear".into()), kind: "alias".into(), created: 0, ..model("~acme/latest") },
+        Model {
+            created: 0,
+            ..model("acme/cheap:free")
+        },
+        Model {
+            alias_target: Some("acme/dear".into()),
+            kind: "alias".into(),
+            created: 0,
+            ..model("~acme/latest")
+        },
         Model {
             output_modalities: Modalities::default().with(Modality::Image),
             kind: "image".into(),
@@ -142,7 +161,10 @@ pub(crate) fn catalogue() -> Catalogue {
     ];
     let quiet = Provider {
         datacenters: vec!["DE".into()],
-        data_policy: DataPolicy { zero_retention: true, ..DataPolicy::default() },
+        data_policy: DataPolicy {
+            zero_retention: true,
+            ..DataPolicy::default()
+        },
         ..provider("quiet")
     };
     let mut tiered = endpoint(1, 1, "quiet/fp8", Some((10, 30)));
@@ -156,8 +178,14 @@ pub(crate) fn catalogue() -> Catalogue {
     }
     let endpoints = vec![
         endpoint(0, 0, "loud", Some((1, 2))),
-        Endpoint { standing: Standing::NoCredential, ..endpoint(0, 1, "quiet", Some((0, 1))) },
-        Endpoint { parameters: Parameters::EMPTY.with(Parameter::Tools), ..tiered },
+        Endpoint {
+            standing: Standing::NoCredential,
+            ..endpoint(0, 1, "quiet", Some((0, 1)))
+        },
+        Endpoint {
+            parameters: Parameters::EMPTY.with(Parameter::Tools),
+            ..tiered
+        },
         endpoint(2, 0, "loud", Some((0, 0))),
         endpoint(4, 0, "loud", None),
     ];
@@ -179,19 +207,40 @@ impl TestApp {
         let account = AccountId::parse("acct_owner").unwrap();
         let other = AccountId::parse("acct_other").unwrap();
         for (id, keys) in [
-            (&account, &[(KEY, KeyKind::Inference), (MANAGEMENT_KEY, KeyKind::Management)][..]),
+            (
+                &account,
+                &[
+                    (KEY, KeyKind::Inference),
+                    (MANAGEMENT_KEY, KeyKind::Management),
+                ][..],
+            ),
             (&other, &[(OTHER_KEY, KeyKind::Inference)]),
         ] {
-            let new = NewAccount { id: id.clone(), name: "Owner".into(), email: None };
+            let new = NewAccount {
+                id: id.clone(),
+                name: "Owner".into(),
+                email: None,
+            };
             store.accounts().create(&new, NOW).await.unwrap();
             for (key, kind) in keys {
-                store.keys().create(&new_key(id, key, *kind), NOW).await.unwrap();
+                store
+                    .keys()
+                    .create(&new_key(id, key, *kind), NOW)
+                    .await
+                    .unwrap();
             }
         }
         let ten = Money::from_dollars(10);
-        store.ledger().grant("grant:test", &account, ten, "test", NOW).await.unwrap();
+        store
+            .ledger()
+            .grant("grant:test", &account, ten, "test", NOW)
+            .await
+            .unwrap();
         let clock = || NOW;
-        let lessee = Lessee { node: NodeId::parse("node_test").unwrap(), epoch: 1 };
+        let lessee = Lessee {
+            node: NodeId::parse("node_test").unwrap(),
+            epoch: 1,
+        };
         let credit = Credit::new(store.clone(), lessee, clock, true);
         let (spool, _) = Spool::open(Options::new(directory.path())).unwrap();
         let gateway = Gateway::new(Parts {
@@ -205,9 +254,18 @@ impl TestApp {
             media: MediaFetcher::new(&Limits::default(), 1_024, Duration::from_secs(1)),
             seed: 1,
         });
-        let app = App { gateway, store, settings: Arc::new(ServerSettings::default()) };
+        let app = App {
+            gateway,
+            store,
+            settings: Arc::new(ServerSettings::default()),
+        };
         let front = routes::table(app.clone());
-        Self { app, account, front, _directory: directory }
+        Self {
+            app,
+            account,
+            front,
+            _directory: directory,
+        }
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -220,12 +278,19 @@ impl TestApp {
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(body.to_vec()).unwrap();
-        Answer { status: head.status, headers: head.headers, text }
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            text,
+        }
     }
 
     pub(crate) async fn get(&self, path: &str, key: Option<&str>) -> Answer {
         match key {
-            Some(key) => self.send("GET", path, &[("authorization", &format!("Bearer {key}"))]).await,
+            Some(key) => {
+                self.send("GET", path, &[("authorization", &format!("Bearer {key}"))])
+                    .await
+            }
             None => self.send("GET", path, &[]).await,
         }
     }
@@ -260,6 +325,8 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }

@@ -21,11 +21,17 @@ async fn send(method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    front().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    front()
+        .oneshot(request.body(Body::empty()).unwrap())
+        .await
+        .unwrap()
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    response.headers().get(name).map(|value| value.to_str().unwrap())
+    response
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap())
 }
 
 #[tokio::test]
@@ -57,14 +63,22 @@ async fn a_preflight_is_answered_for_the_api_and_only_for_it() {
     let asked = [
         ("origin", "https://app.example"),
         ("access-control-request-method", "POST"),
-        ("access-control-request-headers", "authorization,x-stainless-lang,x-evil"),
+        (
+            "access-control-request-headers",
+            "authorization,x-stainless-lang,x-evil",
+        ),
     ];
     let response = send("OPTIONS", "/api/v1/well", &asked).await;
     assert_eq!(response.status(), 204);
     assert_eq!(header(&response, "access-control-allow-origin"), Some("*"));
     assert_eq!(header(&response, "access-control-allow-credentials"), None);
     let allowed = header(&response, "access-control-allow-headers").unwrap();
-    for name in ["authorization", "content-type", "x-stainless-lang", "anthropic-version"] {
+    for name in [
+        "authorization",
+        "content-type",
+        "x-stainless-lang",
+        "anthropic-version",
+    ] {
         assert!(allowed.split(", ").any(|other| other == name), "{name}");
     }
     assert!(!allowed.contains("x-evil"));
@@ -79,17 +93,32 @@ async fn cors_headers_are_for_browsers_only() {
         ("/api/v1/well", None, None),
         ("/page", Some("https://app.example"), None),
     ] {
-        let headers: Vec<_> = origin.map(|origin| ("origin", origin)).into_iter().collect();
+        let headers: Vec<_> = origin
+            .map(|origin| ("origin", origin))
+            .into_iter()
+            .collect();
         let response = send("GET", path, &headers).await;
-        assert_eq!(header(&response, "access-control-allow-origin"), expected, "{path}");
+        assert_eq!(
+            header(&response, "access-control-allow-origin"),
+            expected,
+            "{path}"
+        );
         let exposed = header(&response, "access-control-expose-headers");
-        assert_eq!(exposed.is_some_and(|names| names.contains("x-generation-id")), expected.is_some());
+        assert_eq!(
+            exposed.is_some_and(|names| names.contains("x-generation-id")),
+            expected.is_some()
+        );
     }
 }
 
 #[tokio::test]
 async fn a_panic_is_a_masked_500() {
-    let response = send("GET", "/api/v1/breaks", &[("origin", "https://app.example")]).await;
+    let response = send(
+        "GET",
+        "/api/v1/breaks",
+        &[("origin", "https://app.example")],
+    )
+    .await;
     assert_eq!(response.status(), 500);
     assert!(header(&response, "x-request-id").is_some());
     assert_eq!(header(&response, "access-control-allow-origin"), Some("*"));

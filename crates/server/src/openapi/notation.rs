@@ -90,7 +90,10 @@ fn words<'a>(parts: &[&'a str]) -> Option<Vec<&'a str>> {
     if parts.is_empty() {
         return None;
     }
-    parts.iter().map(|part| enclosed(part, '\'', '\'')).collect()
+    parts
+        .iter()
+        .map(|part| enclosed(part, '\'', '\''))
+        .collect()
 }
 
 fn enclosed(part: &str, open: char, close: char) -> Option<&str> {
@@ -146,7 +149,10 @@ mod tests {
             ("string", json!({ "type": "string" })),
             ("integer|null", json!({ "type": ["integer", "null"] })),
             ("'a'|'b'", json!({ "type": "string", "enum": ["a", "b"] })),
-            ("'a'|null", json!({ "type": ["string", "null"], "enum": ["a", null] })),
+            (
+                "'a'|null",
+                json!({ "type": ["string", "null"], "enum": ["a", null] }),
+            ),
             ("Model", json!({ "$ref": "#/components/schemas/Model" })),
             (
                 "Model|null",
@@ -156,8 +162,14 @@ mod tests {
                 "[string|integer]",
                 json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, { "type": "integer" }] } }),
             ),
-            ("{string}", json!({ "type": "object", "additionalProperties": { "type": "string" } })),
-            ("number 0..2|null", json!({ "type": ["number", "null"], "minimum": 0, "maximum": 2 })),
+            (
+                "{string}",
+                json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+            ),
+            (
+                "number 0..2|null",
+                json!({ "type": ["number", "null"], "minimum": 0, "maximum": 2 }),
+            ),
             ("integer 1..", json!({ "type": "integer", "minimum": 1 })),
         ] {
             assert_eq!(schema(kind), expected, "{kind}");

@@ -17,7 +17,11 @@ fn every_route_is_described_and_nothing_else() {
         .unwrap()
         .iter()
         .flat_map(|(path, methods)| {
-            methods.as_object().unwrap().keys().map(|method| (path.clone(), method.clone()))
+            methods
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(|method| (path.clone(), method.clone()))
         })
         .collect();
     let mounted: BTreeSet<(String, String)> = TABLE
@@ -25,11 +29,19 @@ fn every_route_is_described_and_nothing_else() {
         .map(|route| (route.path.to_owned(), route.verb.as_str().to_lowercase()))
         .collect();
     assert_eq!(described, mounted);
-    assert_eq!(mounted.len(), TABLE.len(), "a route stands twice in the table");
+    assert_eq!(
+        mounted.len(),
+        TABLE.len(),
+        "a route stands twice in the table"
+    );
     let ids: BTreeSet<&str> = TABLE.iter().map(|route| route.id).collect();
     assert_eq!(ids.len(), TABLE.len(), "two routes share an operation id");
     for route in TABLE {
-        assert!(!route.id.is_empty() && !route.summary.is_empty(), "{}", route.path);
+        assert!(
+            !route.id.is_empty() && !route.summary.is_empty(),
+            "{}",
+            route.path
+        );
         if route.access != Access::Public {
             assert!(route.refusals.contains(&401), "{} needs a key", route.path);
         }
@@ -60,7 +72,11 @@ fn shapes_are_named_once() {
     let names: BTreeSet<&str> = shapes::ALL.iter().map(|shape| shape.name).collect();
     assert_eq!(names.len(), shapes::ALL.len());
     for shape in shapes::ALL {
-        let fields: BTreeSet<&str> = shape.fields.iter().map(|(name, ..)| plain_name(name)).collect();
+        let fields: BTreeSet<&str> = shape
+            .fields
+            .iter()
+            .map(|(name, ..)| plain_name(name))
+            .collect();
         assert_eq!(fields.len(), shape.fields.len(), "{}", shape.name);
     }
 }
@@ -72,8 +88,14 @@ fn mismatch(value: &Value, schema: &Value, known: &Value, at: &str) -> Result<()
         return mismatch(value, &known[name], known, at);
     }
     if let Some(choices) = schema.get("anyOf").and_then(Value::as_array) {
-        let fits = choices.iter().any(|choice| mismatch(value, choice, known, at).is_ok());
-        return if fits { Ok(()) } else { Err(format!("{at}: fits no choice: {value}")) };
+        let fits = choices
+            .iter()
+            .any(|choice| mismatch(value, choice, known, at).is_ok());
+        return if fits {
+            Ok(())
+        } else {
+            Err(format!("{at}: fits no choice: {value}"))
+        };
     }
     if let Some(words) = schema.get("enum").and_then(Value::as_array)
         && !words.contains(value)
@@ -83,7 +105,12 @@ fn mismatch(value: &Value, schema: &Value, known: &Value, at: &str) -> Result<()
     let kinds: Vec<&str> = match schema.get("type") {
         None => return Ok(()),
         Some(Value::String(kind)) => vec![kind],
-        Some(kinds) => kinds.as_array().unwrap().iter().filter_map(Value::as_str).collect(),
+        Some(kinds) => kinds
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect(),
     };
     let fits = kinds.iter().any(|kind| match *kind {
         "null" => value.is_null(),
@@ -101,11 +128,14 @@ fn mismatch(value: &Value, schema: &Value, known: &Value, at: &str) -> Result<()
     for (place, item) in value.as_array().into_iter().flatten().enumerate() {
         mismatch(item, &schema["items"], known, &format!("{at}[{place}]"))?;
     }
-    if let (Some(members), Some(properties)) =
-        (value.as_object(), schema.get("properties").and_then(Value::as_object))
-    {
+    if let (Some(members), Some(properties)) = (
+        value.as_object(),
+        schema.get("properties").and_then(Value::as_object),
+    ) {
         for (name, member) in members {
-            let described = properties.get(name).ok_or(format!("{at}.{name} is not described"))?;
+            let described = properties
+                .get(name)
+                .ok_or(format!("{at}.{name} is not described"))?;
             mismatch(member, described, known, &format!("{at}.{name}"))?;
         }
         for name in schema["required"].as_array().into_iter().flatten() {
@@ -146,7 +176,10 @@ async fn answers_are_as_described() {
         mismatch(&answer.json(), &known["Health"], known, path).unwrap();
     }
     let id = crate::routes::record_a_generation(&app).await;
-    let body = app.get(&format!("/api/v1/generation?id={id}"), Some(KEY)).await.json();
+    let body = app
+        .get(&format!("/api/v1/generation?id={id}"), Some(KEY))
+        .await
+        .json();
     mismatch(&body, &known["GenerationAnswer"], known, "generation").unwrap();
 }
 
@@ -160,6 +193,9 @@ fn a_mismatch_is_noticed() {
         (json!({ "data": { "count": 1, "more": 1 } }), "ModelCount"),
         (json!({ "status": "fine" }), "Health"),
     ] {
-        assert!(mismatch(&value, &known[shape], known, "").is_err(), "{value}");
+        assert!(
+            mismatch(&value, &known[shape], known, "").is_err(),
+            "{value}"
+        );
     }
 }

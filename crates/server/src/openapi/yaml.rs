@@ -12,7 +12,10 @@ pub(crate) fn write(value: &Value, order: &[&str]) -> String {
                     member(&mut text, name, value, 0);
                 }
             }
-            for (name, value) in members.iter().filter(|(name, _)| !order.contains(&name.as_str())) {
+            for (name, value) in members
+                .iter()
+                .filter(|(name, _)| !order.contains(&name.as_str()))
+            {
                 member(&mut text, name, value, 0);
             }
         }

@@ -65,12 +65,17 @@ pub(crate) async fn show_key(
     let caller = auth::caller(&site.app, &headers).await?;
     let (store, account) = (&site.app.store, &caller.account_id);
     let now = site.app.gateway.now();
-    let key = store.keys().find_by_hash(account, &caller.key_hash, now).await?;
+    let key = store
+        .keys()
+        .find_by_hash(account, &caller.key_hash, now)
+        .await?;
     // Deleted between the two look-ups.
     let key = key.ok_or(interline_gateway::keys::KeyError::Unknown)?;
     let balance = store.ledger().balance(account).await?;
     let has_paid = balance.is_some_and(|balance| balance.credited > Money::ZERO);
-    Ok(private_json(&Data { data: CurrentKey::new(&key, !has_paid) }))
+    Ok(private_json(&Data {
+        data: CurrentKey::new(&key, !has_paid),
+    }))
 }
 
 /// Show the account's credit.
@@ -84,7 +89,9 @@ pub(crate) async fn show_credits(
         return Err(ApiError::forbidden(message).of(caller.account_id.as_str()));
     }
     let balance = site.app.store.ledger().balance(&caller.account_id).await?;
-    Ok(private_json(&Data { data: Credits::new(balance.as_ref()) }))
+    Ok(private_json(&Data {
+        data: Credits::new(balance.as_ref()),
+    }))
 }
 
 impl<'a> CurrentKey<'a> {
@@ -122,7 +129,10 @@ impl<'a> CurrentKey<'a> {
 impl Credits {
     fn new(balance: Option<&Balance>) -> Self {
         let (credited, used) = balance.map_or((Money::ZERO, Money::ZERO), |b| (b.credited, b.used));
-        Self { total_credits: Dollars(credited), total_usage: Dollars(used) }
+        Self {
+            total_credits: Dollars(credited),
+            total_usage: Dollars(used),
+        }
     }
 }
 

@@ -24,7 +24,10 @@ impl Docs {
         let value = serde_json::to_value(&description).unwrap_or_default();
         Self {
             json: Document::json(json),
-            yaml: Document::new(openapi::yaml::write(&value, openapi::ORDER), "application/yaml"),
+            yaml: Document::new(
+                openapi::yaml::write(&value, openapi::ORDER),
+                "application/yaml",
+            ),
             page: Document::new(page::write(table), "text/html; charset=utf-8"),
         }
     }

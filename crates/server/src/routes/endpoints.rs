@@ -121,7 +121,10 @@ impl<'a> PublicEndpoint<'a> {
             model_id: &model.canonical_slug,
             model_name: &model.name,
             // The published schema has no null here.
-            context_length: endpoint.context_length.or(model.context_length).unwrap_or(0),
+            context_length: endpoint
+                .context_length
+                .or(model.context_length)
+                .unwrap_or(0),
             pricing: Pricing::new(endpoint.prices.as_ref()),
             provider_name: &provider.name,
             tag: &endpoint.tag,

@@ -93,11 +93,16 @@ pub(crate) async fn show(
     let account = &caller.account_id;
     let asked = wanted_id(&uri).map_err(|error| error.of(account.as_str()))?;
     let Some(record) = find(&site, account, &asked).await? else {
-        let message = format!("Generation {} not found", asked.chars().take(64).collect::<String>());
+        let message = format!(
+            "Generation {} not found",
+            asked.chars().take(64).collect::<String>()
+        );
         return Err(ApiError::not_found(message).of(account.as_str()));
     };
     let snapshot = site.app.gateway.snapshot.load();
-    Ok(private_json(&Data { data: Generation::new(&record, &snapshot.catalogue) }))
+    Ok(private_json(&Data {
+        data: Generation::new(&record, &snapshot.catalogue),
+    }))
 }
 
 fn wanted_id(uri: &Uri) -> Result<String, ApiError> {
@@ -112,7 +117,9 @@ fn wanted_id(uri: &Uri) -> Result<String, ApiError> {
 
 /// The spool first: a call that has just ended is there until it is posted.
 async fn find(site: &Site, account: &AccountId, asked: &str) -> Result<Option<Record>, ApiError> {
-    let Some(id) = GenerationId::parse(asked) else { return Ok(None) };
+    let Some(id) = GenerationId::parse(asked) else {
+        return Ok(None);
+    };
     if let Some(payload) = site.app.gateway.spool.find(id.as_str()) {
         return Ok(read(&payload).filter(|record| record.account == account.as_str()));
     }
@@ -130,7 +137,11 @@ impl<'a> Generation<'a> {
     fn new(record: &'a Record, catalogue: &'a Catalogue) -> Self {
         let charged = Dollars(Money::from_nano(record.charged_nano));
         let has_cache = record.cached_tokens > 0 || record.cache_write_tokens > 0;
-        let model = if record.model.is_empty() { &record.requested_model } else { &record.model };
+        let model = if record.model.is_empty() {
+            &record.requested_model
+        } else {
+            &record.model
+        };
         Self {
             id: &record.id,
             request_id: &record.request_id,

@@ -46,10 +46,14 @@ pub(crate) async fn management(State(site): State<Site>) -> Response {
 fn report(trouble: Option<&str>) -> Response {
     let (status, body) = match trouble {
         None => (StatusCode::OK, json!({ "status": "ok" })),
-        Some(reason) => {
-            (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable", "reason": reason }))
-        }
+        Some(reason) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({ "status": "unavailable", "reason": reason }),
+        ),
     };
-    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-store"),
+    ];
     (status, headers, body.to_string()).into_response()
 }

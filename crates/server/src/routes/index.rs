@@ -17,9 +17,21 @@ use std::fmt::Write as _;
 const TEMPLATE: &str = include_str!("../../assets/index.html");
 /// `(name, media type, content)`.
 const ASSETS: &[(&str, &str, &str)] = &[
-    ("page.css", "text/css; charset=utf-8", include_str!("../../assets/page.css")),
-    ("mark.svg", "image/svg+xml", include_str!("../../assets/mark.svg")),
-    ("lines.svg", "image/svg+xml", include_str!("../../assets/lines.svg")),
+    (
+        "page.css",
+        "text/css; charset=utf-8",
+        include_str!("../../assets/page.css"),
+    ),
+    (
+        "mark.svg",
+        "image/svg+xml",
+        include_str!("../../assets/mark.svg"),
+    ),
+    (
+        "lines.svg",
+        "image/svg+xml",
+        include_str!("../../assets/lines.svg"),
+    ),
 ];
 /// Models named on the page.
 const MAX_NAMED: usize = 12;
@@ -31,7 +43,9 @@ pub(crate) async fn page(State(site): State<Site>, headers: HeaderMap) -> Respon
     let page = Document::new(text, "text/html; charset=utf-8");
     let mut response = with_page_headers(page.answer(&headers));
     // It differs by how the reader came here, and by what is configured.
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     response
 }
 
@@ -48,7 +62,9 @@ pub(crate) async fn asset(
     if *media == "image/svg+xml" {
         // A drawing brings its colours for both schemes along, and needs nothing else.
         let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     }
     Ok(response)
 }
@@ -63,7 +79,10 @@ pub(crate) fn with_page_headers(mut response: Response) -> Response {
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
         (
             HeaderName::from_static("permissions-policy"),
             "camera=(), geolocation=(), microphone=()",
@@ -78,21 +97,33 @@ pub(crate) fn with_page_headers(mut response: Response) -> Response {
 fn base_url(headers: &HeaderMap, public_url: &str) -> String {
     let configured = public_url.trim_end_matches('/').to_owned();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(host) = text(header::HOST).filter(|host| is_host(host)) else { return configured };
+    let Some(host) = text(header::HOST).filter(|host| is_host(host)) else {
+        return configured;
+    };
     let known = configured.parse::<Uri>().ok();
-    if known.as_ref().and_then(Uri::authority).is_some_and(|known| known.as_str() == host) {
+    if known
+        .as_ref()
+        .and_then(Uri::authority)
+        .is_some_and(|known| known.as_str() == host)
+    {
         return configured;
     }
     // Only shown to the one who sent it, so an invented header fools nobody else.
     let forwarded = text(HeaderName::from_static("x-forwarded-proto"));
-    let scheme = if forwarded == Some("https") { "https" } else { "http" };
+    let scheme = if forwarded == Some("https") {
+        "https"
+    } else {
+        "http"
+    };
     format!("{scheme}://{host}")
 }
 
 /// A host name or address with an optional port, and nothing that could be markup or shell.
 fn is_host(host: &str) -> bool {
     (1..=255).contains(&host.len())
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
 }
 
 fn render(view: &View, base: &str) -> String {
@@ -104,9 +135,14 @@ fn render(view: &View, base: &str) -> String {
         .filter(|model| model.kind == "chat")
         .map(|model| model.id.as_str())
         .collect();
-    let (demo, real): (Vec<&str>, Vec<&str>) =
-        names.iter().copied().partition(|name| name.starts_with("demo/"));
-    let model = demo.iter().find(|name| **name == "demo/story").or(names.first());
+    let (demo, real): (Vec<&str>, Vec<&str>) = names
+        .iter()
+        .copied()
+        .partition(|name| name.starts_with("demo/"));
+    let model = demo
+        .iter()
+        .find(|name| **name == "demo/story")
+        .or(names.first());
     let base = escape(base);
     fill(
         TEMPLATE,
@@ -151,7 +187,10 @@ fn list(text: &mut String, names: &[&str]) {
         let _ = write!(text, "<li><code>{}</code></li>", escape(name));
     }
     if let Some(more) = names.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
-        let _ = write!(text, "<li class=\"more\"><a href=\"/api/v1/models\">and {more} more</a></li>");
+        let _ = write!(
+            text,
+            "<li class=\"more\"><a href=\"/api/v1/models\">and {more} more</a></li>"
+        );
     }
     text.push_str("</ul>");
 }

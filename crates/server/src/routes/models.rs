@@ -77,16 +77,21 @@ pub(crate) fn find(snapshot: &Snapshot, author: &str, slug: &str) -> Result<usiz
         Err(error) => {
             let shown: String = name.chars().take(128).collect();
             let near = match &error {
-                interline_providers::NameError::NotFound { fallback_models, .. }
-                | interline_providers::NameError::FreeVariantEnded { fallback_models, .. } => {
-                    fallback_models.as_slice()
+                interline_providers::NameError::NotFound {
+                    fallback_models, ..
                 }
+                | interline_providers::NameError::FreeVariantEnded {
+                    fallback_models, ..
+                } => fallback_models.as_slice(),
                 interline_providers::NameError::PresetOnly(_) => &[],
             };
             Err(ApiError::not_found(if near.is_empty() {
                 format!("There is no model {shown}.")
             } else {
-                format!("There is no model {shown}. Did you mean {}?", near.join(", "))
+                format!(
+                    "There is no model {shown}. Did you mean {}?",
+                    near.join(", ")
+                )
             }))
         }
     }
@@ -96,7 +101,9 @@ fn render(site: &Site, view: &View, query: &ListQuery, uri: &Uri) -> Document {
     let found = select(site, view, query);
     if query.is_rss {
         let catalogue = &view.snapshot.catalogue;
-        let models = found.iter().filter_map(|index| catalogue.models().get(*index));
+        let models = found
+            .iter()
+            .filter_map(|index| catalogue.models().get(*index));
         let site = &site.app.settings.public_url;
         let feed = rss::write(catalogue, models, site, query.has_chat_links);
         return Document::new(feed, "application/rss+xml");
@@ -114,7 +121,12 @@ fn render(site: &Site, view: &View, query: &ListQuery, uri: &Uri) -> Document {
 fn select(site: &Site, view: &View, query: &ListQuery) -> Vec<usize> {
     let gateway = &site.app.gateway;
     let now = gateway.now().seconds();
-    query.select(&view.snapshot.catalogue, &view.order, &gateway.health.now(), now)
+    query.select(
+        &view.snapshot.catalogue,
+        &view.order,
+        &gateway.health.now(),
+        now,
+    )
 }
 
 /// The same address with another offset.

@@ -30,14 +30,21 @@ pub(crate) async fn list(State(site): State<Site>, headers: HeaderMap) -> Respon
 }
 
 pub(crate) fn render(catalogue: &Catalogue) -> Vec<u8> {
-    let data = catalogue.providers().iter().map(PublicProvider::new).collect();
+    let data = catalogue
+        .providers()
+        .iter()
+        .map(PublicProvider::new)
+        .collect();
     serde_json::to_vec(&Providers { data }).unwrap_or_default()
 }
 
 impl<'a> PublicProvider<'a> {
     fn new(provider: &'a Provider) -> Self {
-        let datacenters: Vec<&str> =
-            provider.datacenters.iter().filter_map(|code| country(code)).collect();
+        let datacenters: Vec<&str> = provider
+            .datacenters
+            .iter()
+            .filter_map(|code| country(code))
+            .collect();
         Self {
             name: &provider.name,
             slug: &provider.slug,

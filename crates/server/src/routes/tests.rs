@@ -9,7 +9,11 @@ async fn every_row_is_mounted_at_each_of_its_paths() {
             let path = path.replace("{author}", "acme").replace("{slug}", "cheap");
             let path = path.replace("{name}", "page.css");
             let answer = app.send(route.verb.as_str(), &path, &[]).await;
-            assert!(![404, 405].contains(&answer.status.as_u16()), "{path}: {}", answer.text);
+            assert!(
+                ![404, 405].contains(&answer.status.as_u16()),
+                "{path}: {}",
+                answer.text
+            );
             assert!(!answer.header("x-request-id").is_empty(), "{path}");
             if route.access == Access::Public {
                 assert_eq!(answer.status, 200, "{path}: {}", answer.text);
@@ -29,13 +33,33 @@ async fn every_row_is_mounted_at_each_of_its_paths() {
 async fn refusals_have_the_envelope() {
     let app = TestApp::start().await;
     for (method, path, status, text) in [
-        ("GET", "/api/v1/chat/completions", 405, "takes POST, not GET"),
+        (
+            "GET",
+            "/api/v1/chat/completions",
+            405,
+            "takes POST, not GET",
+        ),
         ("POST", "/v1/models", 405, "takes GET, not POST"),
         ("DELETE", "/health/live", 405, "takes GET, not DELETE"),
-        ("GET", "/api/v1/modles", 404, "Did you mean GET /api/v1/models?"),
-        ("POST", "/chat/completions", 404, "Did you mean POST /api/v1/chat/completions?"),
+        (
+            "GET",
+            "/api/v1/modles",
+            404,
+            "Did you mean GET /api/v1/models?",
+        ),
+        (
+            "POST",
+            "/chat/completions",
+            404,
+            "Did you mean POST /api/v1/chat/completions?",
+        ),
         ("GET", "/assets/none.css", 404, "no such file"),
-        ("GET", "/api/v1/models?limit=0", 400, "limit: `0` is not valid"),
+        (
+            "GET",
+            "/api/v1/models?limit=0",
+            400,
+            "limit: `0` is not valid",
+        ),
     ] {
         let answer = app.send(method, path, &[]).await;
         assert_eq!(answer.status, status, "{method} {path}");
@@ -45,16 +69,25 @@ async fn refusals_have_the_envelope() {
         assert!(message.contains(text), "{method} {path}: {message}");
     }
     let answer = app.send("GET", "/api/v1/chat/completions", &[]).await;
-    assert!(answer.header("allow").contains("POST"), "{:?}", answer.headers);
+    assert!(
+        answer.header("allow").contains("POST"),
+        "{:?}",
+        answer.headers
+    );
 }
 
 #[tokio::test]
 async fn a_draining_process_is_alive_and_not_ready() {
     let app = TestApp::start().await;
-    app.app.gateway.is_draining.store(true, std::sync::atomic::Ordering::Relaxed);
-    for (path, status) in
-        [("/health/live", 200), ("/health/ready", 503), ("/health/ready/management", 200)]
-    {
+    app.app
+        .gateway
+        .is_draining
+        .store(true, std::sync::atomic::Ordering::Relaxed);
+    for (path, status) in [
+        ("/health/live", 200),
+        ("/health/ready", 503),
+        ("/health/ready/management", 200),
+    ] {
         assert_eq!(app.get(path, None).await.status, status, "{path}");
     }
 }

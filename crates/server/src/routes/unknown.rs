@@ -33,8 +33,11 @@ pub(super) async fn method(method: Method, uri: Uri) -> ApiError {
         .filter(|route| route.paths().any(|path| is_match(&path, uri.path())))
         .map(|route| route.verb.as_str())
         .collect();
-    let message =
-        format!("{} takes {}, not {method}.", shown(uri.path()), known.join(" or "));
+    let message = format!(
+        "{} takes {}, not {method}.",
+        shown(uri.path()),
+        known.join(" or ")
+    );
     ApiError::new(ErrorType::InvalidRequest, message).with_status(405)
 }
 
@@ -109,7 +112,10 @@ mod tests {
     fn what_was_meant_is_named() {
         for (path, expected) in [
             ("/chat/completions", "POST /api/v1/chat/completions"),
-            ("/api/v1/v1/chat/completions", "POST /api/v1/chat/completions"),
+            (
+                "/api/v1/v1/chat/completions",
+                "POST /api/v1/chat/completions",
+            ),
             ("/v1/chat/completions/", "POST /api/v1/chat/completions"),
             ("/api/v1/chat/completion", "POST /api/v1/chat/completions"),
             ("/api/models/", "GET /api/v1/models"),

@@ -26,19 +26,28 @@ async fn a_key_is_shown_to_its_holder() {
     let management = app.get("/api/v1/key", Some(MANAGEMENT_KEY)).await.json();
     assert_eq!(management["data"]["is_management_key"], true);
     assert_eq!(management["data"]["is_provisioning_key"], true);
-    assert_eq!(app.get("/api/v1/key", Some(OTHER_KEY)).await.json()["data"]["is_free_tier"], true);
+    assert_eq!(
+        app.get("/api/v1/key", Some(OTHER_KEY)).await.json()["data"]["is_free_tier"],
+        true
+    );
 }
 
 #[tokio::test]
 async fn credit_is_for_management() {
     let app = TestApp::start().await;
-    for (key, status) in
-        [(Some(MANAGEMENT_KEY), 200), (Some(KEY), 403), (Some("sk-il-v1-unknown"), 401), (None, 401)]
-    {
+    for (key, status) in [
+        (Some(MANAGEMENT_KEY), 200),
+        (Some(KEY), 403),
+        (Some("sk-il-v1-unknown"), 401),
+        (None, 401),
+    ] {
         let answer = app.get("/api/v1/credits", key).await;
         assert_eq!(answer.status, status, "{key:?}");
         if status == 200 {
-            assert_eq!(answer.json(), json!({ "data": { "total_credits": 10, "total_usage": 0 } }));
+            assert_eq!(
+                answer.json(),
+                json!({ "data": { "total_credits": 10, "total_usage": 0 } })
+            );
         }
     }
 }

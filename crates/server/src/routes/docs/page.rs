@@ -14,7 +14,10 @@ pub(super) fn write(table: &[Route]) -> String {
     for tag in tags {
         let id = tag.to_lowercase();
         let _ = write!(contents, "<p><a href=\"#{id}\">{tag}</a></p><ul>");
-        let _ = write!(operations, "<section aria-labelledby=\"{id}\"><h2 id=\"{id}\">{tag}</h2>");
+        let _ = write!(
+            operations,
+            "<section aria-labelledby=\"{id}\"><h2 id=\"{id}\">{tag}</h2>"
+        );
         for route in table.iter().filter(|route| route.tag == tag) {
             let _ = write!(
                 contents,
@@ -45,7 +48,11 @@ pub(super) fn write(table: &[Route]) -> String {
 }
 
 fn operation(text: &mut String, route: &Route) {
-    let base = if route.mount == Mount::Root { "" } else { BASES[0] };
+    let base = if route.mount == Mount::Root {
+        ""
+    } else {
+        BASES[0]
+    };
     let _ = write!(
         text,
         "<article class=\"operation\"><h3 id=\"{id}\">{summary}</h3>\
@@ -55,7 +62,11 @@ fn operation(text: &mut String, route: &Route) {
         summary = escape(route.summary),
         verb = route.verb.as_str(),
         path = breakable(&format!("{base}{}", route.path)),
-        open = if route.access == Access::Public { "open" } else { "" },
+        open = if route.access == Access::Public {
+            "open"
+        } else {
+            ""
+        },
         access = route.access.describe(),
     );
     if !route.about.is_empty() {
@@ -63,7 +74,10 @@ fn operation(text: &mut String, route: &Route) {
     }
     let mut rows = String::new();
     for name in path_names(route.path) {
-        let _ = write!(rows, "<tr><th scope=\"row\"><code>{name}</code></th><td>string</td><td>In the path.</td></tr>");
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\"><code>{name}</code></th><td>string</td><td>In the path.</td></tr>"
+        );
     }
     for (name, kind, about) in route.query {
         row(&mut rows, name, kind, about);
@@ -77,7 +91,11 @@ fn operation(text: &mut String, route: &Route) {
     }
     let _ = write!(text, "<dt>Get</dt><dd>{}</dd>", answer(route.answer));
     for status in route.refusals {
-        let _ = write!(text, "<dt>{status}</dt><dd>{}</dd>", prose(refusal_text(*status)));
+        let _ = write!(
+            text,
+            "<dt>{status}</dt><dd>{}</dd>",
+            prose(refusal_text(*status))
+        );
     }
     text.push_str("</dl></article>");
 }
@@ -119,7 +137,11 @@ fn table(text: &mut String, caption: &str, rows: &str) {
 }
 
 fn row(rows: &mut String, name: &str, kind: &str, about: &str) {
-    let optional = if name.ends_with('?') { " <small>optional</small>" } else { "" };
+    let optional = if name.ends_with('?') {
+        " <small>optional</small>"
+    } else {
+        ""
+    };
     let _ = write!(
         rows,
         "<tr><th scope=\"row\"><code>{}</code>{optional}</th><td>{}</td><td>{}</td></tr>",
@@ -139,7 +161,11 @@ fn linked(words: &str) -> String {
         .split(' ')
         .map(|word| {
             let is_shape = shapes::ALL.iter().any(|shape| shape.name == word);
-            if is_shape { link(word) } else { escape(word).into_owned() }
+            if is_shape {
+                link(word)
+            } else {
+                escape(word).into_owned()
+            }
         })
         .collect::<Vec<_>>()
         .join(" ")

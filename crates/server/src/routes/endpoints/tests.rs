@@ -7,7 +7,12 @@ fn tags(endpoints: &Value) -> Vec<(String, i64)> {
         .as_array()
         .unwrap()
         .iter()
-        .map(|e| (e["tag"].as_str().unwrap().to_owned(), e["status"].as_i64().unwrap()))
+        .map(|e| {
+            (
+                e["tag"].as_str().unwrap().to_owned(),
+                e["status"].as_i64().unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -23,7 +28,11 @@ fn states() {
         (Standing::NotSpoken, false, false, -3),
         (Standing::Disabled, false, false, -3),
     ] {
-        let health = EndpointHealth { is_unstable, is_resting, ..EndpointHealth::default() };
+        let health = EndpointHealth {
+            is_unstable,
+            is_resting,
+            ..EndpointHealth::default()
+        };
         assert_eq!(status(standing, health), expected, "{standing:?}");
     }
 }
@@ -37,17 +46,33 @@ async fn a_model_shows_all_its_endpoints() {
         ("acme/cheap:free", &[("loud", 0)]),
         ("other/draws", &[("loud", -3)]),
     ] {
-        let body = app.get(&format!("/api/v1/models/{path}/endpoints"), None).await.json();
-        let expected: Vec<_> = expected.iter().map(|(tag, state)| ((*tag).to_owned(), *state)).collect();
+        let body = app
+            .get(&format!("/api/v1/models/{path}/endpoints"), None)
+            .await
+            .json();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(tag, state)| ((*tag).to_owned(), *state))
+            .collect();
         assert_eq!(tags(&body["data"]["endpoints"]), expected, "{path}");
     }
-    assert_eq!(app.get("/api/v1/models/acme/none/endpoints", None).await.status, 404);
+    assert_eq!(
+        app.get("/api/v1/models/acme/none/endpoints", None)
+            .await
+            .status,
+        404
+    );
 }
 
 #[tokio::test]
 async fn zero_retention_is_a_promise_of_the_provider() {
     let app = TestApp::start().await;
     let body = app.get("/api/v1/endpoints/zdr", None).await.json();
-    let all: Vec<_> = body["data"].as_array().unwrap().iter().map(|e| &e["provider_name"]).collect();
+    let all: Vec<_> = body["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| &e["provider_name"])
+        .collect();
     assert_eq!(all, ["QUIET", "QUIET"]);
 }

@@ -39,7 +39,13 @@ fn record(account: &AccountId) -> Record {
 pub(crate) async fn spool(app: &TestApp) -> String {
     let record = record(&app.account);
     let payload = serde_json::to_vec(&record).unwrap();
-    app.app.gateway.spool.close_record(&record.id, payload).unwrap().await.unwrap();
+    app.app
+        .gateway
+        .spool
+        .close_record(&record.id, payload)
+        .unwrap()
+        .await
+        .unwrap();
     record.id
 }
 
@@ -77,7 +83,11 @@ async fn a_call_is_shown_from_the_spool_and_then_from_the_ledger() {
     let posted = app.get(&path, Some(MANAGEMENT_KEY)).await;
     assert_eq!(posted.text, fresh.text);
 
-    assert!(fresh.text.contains("\"total_cost\":0.000000001,"), "{}", fresh.text);
+    assert!(
+        fresh.text.contains("\"total_cost\":0.000000001,"),
+        "{}",
+        fresh.text
+    );
     let data = &fresh.json()["data"];
     for (name, expected) in [
         ("id", json!(id)),
@@ -124,8 +134,14 @@ async fn what_is_not_the_callers_is_not_there() {
         assert_eq!(answer.status, status, "{query} {key:?}");
     }
     // Another's and nobody's are told in the same words.
-    let other = app.get(&format!("/api/v1/generation?id={id}"), Some(OTHER_KEY)).await.text;
-    let none = app.get(&format!("/api/v1/generation?id={unknown}"), Some(OTHER_KEY)).await.text;
+    let other = app
+        .get(&format!("/api/v1/generation?id={id}"), Some(OTHER_KEY))
+        .await
+        .text;
+    let none = app
+        .get(&format!("/api/v1/generation?id={unknown}"), Some(OTHER_KEY))
+        .await
+        .text;
     assert_eq!(other.replace(&id, ""), none.replace(unknown.as_str(), ""));
 }
 

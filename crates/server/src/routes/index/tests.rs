@@ -9,8 +9,16 @@ fn the_base_url_is_the_readers_own() {
         (Some("router.example"), None, "https://router.example"),
         (Some("127.0.0.1:8080"), None, "http://127.0.0.1:8080"),
         (Some("[::1]:8080"), None, "http://[::1]:8080"),
-        (Some("other.example"), Some("https"), "https://other.example"),
-        (Some("other.example"), Some("javascript"), "http://other.example"),
+        (
+            Some("other.example"),
+            Some("https"),
+            "https://other.example",
+        ),
+        (
+            Some("other.example"),
+            Some("javascript"),
+            "http://other.example",
+        ),
         (Some("x\"><script>"), None, "https://router.example"),
         (Some("$(touch x)"), None, "https://router.example"),
     ] {
@@ -31,7 +39,10 @@ async fn pages_are_whole_and_locked_down() {
     for path in ["/", "/docs/api", "/assets/page.css"] {
         let answer = app.send("GET", path, &[("host", "here.example")]).await;
         let policy = answer.header("content-security-policy");
-        assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{path}: {policy}");
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'self';"),
+            "{path}: {policy}"
+        );
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
         assert!(!answer.text.contains("{{"), "{path} has an unfilled place");
@@ -59,6 +70,9 @@ fn the_page_says_what_can_be_called() {
         (&[], &["a/b"; 20], "and 8 more", "OPENAI_API_KEY"),
     ] {
         let text = callable(demo, real);
-        assert!(text.contains(expected) && !text.contains(unexpected), "{text}");
+        assert!(
+            text.contains(expected) && !text.contains(unexpected),
+            "{text}"
+        );
     }
 }

@@ -117,7 +117,10 @@ struct Reasoning<'a> {
     mandatory: bool,
     /// `null`: any level. Absent: no control over the effort.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[expect(clippy::option_option, reason = "absent and null mean different things")]
+    #[expect(
+        clippy::option_option,
+        reason = "absent and null mean different things"
+    )]
     supported_efforts: Option<Option<&'a [String]>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_effort: Option<&'a str>,
@@ -157,7 +160,9 @@ impl<'a> ModelObject<'a> {
             architecture: Architecture::new(model),
             pricing: Pricing::new(top.and_then(|top| top.prices.as_ref())),
             top_provider: TopProvider {
-                context_length: top.and_then(|top| top.context_length).or(model.context_length),
+                context_length: top
+                    .and_then(|top| top.context_length)
+                    .or(model.context_length),
                 max_completion_tokens: top.and_then(|top| top.max_completion_tokens),
                 is_moderated: provider.is_some_and(|provider| provider.is_moderated),
             },
@@ -168,9 +173,13 @@ impl<'a> ModelObject<'a> {
             expiration_date: model.expiration_date.as_deref(),
             knowledge_cutoff: model.knowledge_cutoff.as_deref(),
             reasoning: Reasoning::new(model),
-            alias_target: target
-                .map(|target| AliasTarget { slug: &target.id, name: &target.name }),
-            links: Links { details: format!("/api/v1/models/{}/endpoints", model.canonical_slug) },
+            alias_target: target.map(|target| AliasTarget {
+                slug: &target.id,
+                name: &target.name,
+            }),
+            links: Links {
+                details: format!("/api/v1/models/{}/endpoints", model.canonical_slug),
+            },
         }
     }
 }
@@ -193,7 +202,11 @@ impl Pricing {
     pub(crate) fn new(prices: Option<&Prices>) -> Self {
         let Some(prices) = prices else {
             let unknown = || UNKNOWN_PRICE.to_owned();
-            return Self { prompt: unknown(), completion: unknown(), ..Self::default() };
+            return Self {
+                prompt: unknown(),
+                completion: unknown(),
+                ..Self::default()
+            };
         };
         let text = |price: Option<Price>| price.map(Price::to_decimal);
         Self {
@@ -284,34 +297,52 @@ pub(crate) fn behind<'a>(catalogue: &'a Catalogue, row: &'a Model) -> &'a Model 
 
 /// Unix seconds; zero if nobody knows. An alias without a date has its target's.
 pub(crate) fn created(catalogue: &Catalogue, row: &Model) -> i64 {
-    if row.created == 0 { behind(catalogue, row).created } else { row.created }
+    if row.created == 0 {
+        behind(catalogue, row).created
+    } else {
+        row.created
+    }
 }
 
 pub(crate) fn endpoints_of<'a>(catalogue: &'a Catalogue, model: &Model) -> &'a [Endpoint] {
-    catalogue.endpoints().get(model.endpoints.clone()).unwrap_or_default()
+    catalogue
+        .endpoints()
+        .get(model.endpoints.clone())
+        .unwrap_or_default()
 }
 
 /// The endpoint whose figures stand for the model: routable before shown, priced before unpriced,
 /// then the cheapest.
 pub(crate) fn top_endpoint<'a>(catalogue: &'a Catalogue, model: &Model) -> Option<&'a Endpoint> {
-    endpoints_of(catalogue, model).iter().min_by_key(|endpoint| {
-        let price = endpoint.prices.as_ref().map_or(i64::MAX, |prices| {
-            prices.prompt.pico().saturating_add(prices.completion.pico())
-        });
-        (endpoint.standing != Standing::Ready, price)
-    })
+    endpoints_of(catalogue, model)
+        .iter()
+        .min_by_key(|endpoint| {
+            let price = endpoint.prices.as_ref().map_or(i64::MAX, |prices| {
+                prices
+                    .prompt
+                    .pico()
+                    .saturating_add(prices.completion.pico())
+            });
+            (endpoint.standing != Standing::Ready, price)
+        })
 }
 
 pub(crate) fn union(endpoints: &[Endpoint]) -> Parameters {
-    endpoints
-        .iter()
-        .fold(Parameters::EMPTY, |all, endpoint| all.union(endpoint.parameters))
+    endpoints.iter().fold(Parameters::EMPTY, |all, endpoint| {
+        all.union(endpoint.parameters)
+    })
 }
 
 pub(crate) fn parameter_names(parameters: Parameters) -> Vec<&'static str> {
-    parameters.iter().map(interline_domain::parameters::Parameter::as_str).collect()
+    parameters
+        .iter()
+        .map(interline_domain::parameters::Parameter::as_str)
+        .collect()
 }
 
 fn modality_names(modalities: Modalities) -> Vec<&'static str> {
-    modalities.iter().map(interline_domain::catalogue::Modality::as_str).collect()
+    modalities
+        .iter()
+        .map(interline_domain::catalogue::Modality::as_str)
+        .collect()
 }

@@ -18,8 +18,18 @@ const DEFAULT_LIMIT: usize = 500;
 const MAX_LIMIT: usize = 1_000;
 
 const CATEGORIES: &[&str] = &[
-    "programming", "roleplay", "marketing", "marketing/seo", "technology", "science", "translation",
-    "legal", "finance", "health", "trivia", "academia",
+    "programming",
+    "roleplay",
+    "marketing",
+    "marketing/seo",
+    "technology",
+    "science",
+    "translation",
+    "legal",
+    "finance",
+    "health",
+    "trivia",
+    "academia",
 ];
 
 /// Filters about figures that this version does not keep: they are checked and nothing matches.
@@ -167,14 +177,23 @@ impl ListQuery {
     fn take(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         match name {
             "output_modalities" => {
-                self.outputs = if value == "all" { None } else { Some(modalities(name, value)?) };
+                self.outputs = if value == "all" {
+                    None
+                } else {
+                    Some(modalities(name, value)?)
+                };
             }
             "input_modalities" => self.inputs = modalities(name, value)?,
             "supported_parameters" => {
                 self.parameters = words(value)
                     .map(|word| {
-                        Parameter::parse(word)
-                            .ok_or_else(|| refuse(name, word, &one_of(Parameter::ALL.iter().map(|p| p.as_str()))))
+                        Parameter::parse(word).ok_or_else(|| {
+                            refuse(
+                                name,
+                                word,
+                                &one_of(Parameter::ALL.iter().map(|p| p.as_str())),
+                            )
+                        })
                     })
                     .collect::<Result<_, _>>()?;
             }
@@ -204,16 +223,29 @@ impl ListQuery {
             }
             "zdr" => self.is_zero_retention = pick(name, value, &[("true", true)])?,
             "region" => {
-                self.region = Some(pick(name, value, &[("eu", Region::Eu), ("us", Region::Us)])?);
+                self.region = Some(pick(
+                    name,
+                    value,
+                    &[("eu", Region::Eu), ("us", Region::Us)],
+                )?);
             }
             "min_age_days" => self.age_days.min = Some(days(name, value)?),
             "max_age_days" => self.age_days.max = Some(days(name, value)?),
             "sort" => self.sort = Some(pick(name, value, SORTS)?),
             _ => {
                 if let Some((_, max)) = UNRECORDED.iter().find(|(known, _)| *known == name) {
-                    let fits = |n: &f64| n.is_finite() && *n >= 0.0 && max.is_none_or(|max| *n <= max);
-                    let wanted = if max.is_some() { "a number from 0 to 1" } else { "0 or more" };
-                    value.parse().ok().filter(fits).ok_or_else(|| refuse(name, value, wanted))?;
+                    let fits =
+                        |n: &f64| n.is_finite() && *n >= 0.0 && max.is_none_or(|max| *n <= max);
+                    let wanted = if max.is_some() {
+                        "a number from 0 to 1"
+                    } else {
+                        "0 or more"
+                    };
+                    value
+                        .parse()
+                        .ok()
+                        .filter(fits)
+                        .ok_or_else(|| refuse(name, value, wanted))?;
                     self.asks_unrecorded = true;
                 }
             }
@@ -227,8 +259,16 @@ impl ListQuery {
     }
 
     fn is_default_but_for_page(&self) -> bool {
-        let plain = Self { outputs: Some(Modalities::default().with(Modality::Text)), ..Self::default() };
-        let mine = Self { page: None, is_rss: false, has_chat_links: false, ..self.clone() };
+        let plain = Self {
+            outputs: Some(Modalities::default().with(Modality::Text)),
+            ..Self::default()
+        };
+        let mine = Self {
+            page: None,
+            is_rss: false,
+            has_chat_links: false,
+            ..self.clone()
+        };
         plain == mine
     }
 
@@ -260,18 +300,38 @@ impl ListQuery {
         let endpoints = endpoints_of(catalogue, model);
         let prices = top_endpoint(catalogue, model).and_then(|top| top.prices.as_ref());
         let created = Some(created(catalogue, row)).filter(|created| *created > 0);
-        let author = row.id.split('/').next().unwrap_or_default().trim_start_matches('~');
-        self.outputs.is_none_or(|any| any.iter().any(|one| model.output_modalities.contains(one)))
+        let author = row
+            .id
+            .split('/')
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches('~');
+        self.outputs
+            .is_none_or(|any| any.iter().any(|one| model.output_modalities.contains(one)))
             && model.input_modalities.contains_all(self.inputs)
             && self.parameters.minus(union(endpoints)).is_empty()
-            && self.text.as_ref().is_none_or(|text| names(row).any(|name| name.to_lowercase().contains(text)))
-            && self.min_context.is_none_or(|least| model.context_length.is_some_and(|has| has >= least))
+            && self
+                .text
+                .as_ref()
+                .is_none_or(|text| names(row).any(|name| name.to_lowercase().contains(text)))
+            && self
+                .min_context
+                .is_none_or(|least| model.context_length.is_some_and(|has| has >= least))
             && self.price.hold(prices.map(|prices| prices.prompt))
-            && self.output_price.hold(prices.map(|prices| prices.completion))
-            && self.architecture.as_ref().is_none_or(|wanted| model.tokenizer.to_lowercase() == *wanted)
+            && self
+                .output_price
+                .hold(prices.map(|prices| prices.completion))
+            && self
+                .architecture
+                .as_ref()
+                .is_none_or(|wanted| model.tokenizer.to_lowercase() == *wanted)
             && (self.authors.is_empty() || self.authors.iter().any(|wanted| wanted == author))
-            && self.is_distillable.is_none_or(|wanted| model.is_distillable == wanted)
-            && self.age_days.hold(created.map(|created| now.saturating_sub(created).div_euclid(86_400)))
+            && self
+                .is_distillable
+                .is_none_or(|wanted| model.is_distillable == wanted)
+            && self
+                .age_days
+                .hold(created.map(|created| now.saturating_sub(created).div_euclid(86_400)))
             && self.have_endpoints(catalogue, endpoints)
     }
 
@@ -282,13 +342,19 @@ impl ListQuery {
         };
         (self.providers.is_empty()
             || some(&|provider| {
-                self.providers
-                    .iter()
-                    .any(|wanted| *wanted == provider.slug || *wanted == provider.name.to_lowercase())
+                self.providers.iter().any(|wanted| {
+                    *wanted == provider.slug || *wanted == provider.name.to_lowercase()
+                })
             }))
-            && (!self.is_zero_retention || some(&|provider| provider.data_policy.is_zero_retention()))
+            && (!self.is_zero_retention
+                || some(&|provider| provider.data_policy.is_zero_retention()))
             && self.region.is_none_or(|region| {
-                some(&|provider| provider.datacenters.iter().any(|country| region.has(country)))
+                some(&|provider| {
+                    provider
+                        .datacenters
+                        .iter()
+                        .any(|country| region.has(country))
+                })
             })
     }
 }
@@ -304,17 +370,35 @@ impl Region {
 
 impl Sort {
     /// Smallest first; models without the figure have none of it and come last.
-    fn key(self, catalogue: &Catalogue, row: &Model, health: &dyn HealthView) -> (bool, Reverse<i128>) {
+    fn key(
+        self,
+        catalogue: &Catalogue,
+        row: &Model,
+        health: &dyn HealthView,
+    ) -> (bool, Reverse<i128>) {
         let model = behind(catalogue, row);
-        let measured = || model.endpoints.clone().map(|endpoint| health.health(endpoint));
+        let measured = || {
+            model
+                .endpoints
+                .clone()
+                .map(|endpoint| health.health(endpoint))
+        };
         // Larger is better in all of these.
         let figure: Option<i128> = match self {
-            Self::Newest => Some(created(catalogue, row)).filter(|at| *at > 0).map(i128::from),
+            Self::Newest => Some(created(catalogue, row))
+                .filter(|at| *at > 0)
+                .map(i128::from),
             Self::PriceUp => mean_price(catalogue, model).map(|price| -price),
             Self::PriceDown => mean_price(catalogue, model),
             Self::Context => model.context_length.map(i128::from),
-            Self::Throughput => measured().filter_map(|h| h.throughput_milli).max().map(i128::from),
-            Self::Latency => measured().filter_map(|h| h.latency_ms).min().map(|ms| -i128::from(ms)),
+            Self::Throughput => measured()
+                .filter_map(|h| h.throughput_milli)
+                .max()
+                .map(i128::from),
+            Self::Latency => measured()
+                .filter_map(|h| h.latency_ms)
+                .min()
+                .map(|ms| -i128::from(ms)),
             Self::Unrecorded => None,
         };
         (figure.is_none(), Reverse(figure.unwrap_or(0)))
@@ -326,23 +410,40 @@ impl Sort {
 fn mean_price(catalogue: &Catalogue, model: &Model) -> Option<i128> {
     let prices = top_endpoint(catalogue, model)?.prices.as_ref()?;
     let pico = |price: Price| i128::from(price.pico());
-    let fees = [prices.request, prices.web_search].into_iter().flatten().map(pico).sum::<i128>();
+    let fees = [prices.request, prices.web_search]
+        .into_iter()
+        .flatten()
+        .map(pico)
+        .sum::<i128>();
     Some(i128::midpoint(pico(prices.prompt), pico(prices.completion)) + fees / 1_000)
 }
 
 fn names(row: &Model) -> impl Iterator<Item = &str> {
-    [row.id.as_str(), row.name.as_str(), row.canonical_slug.as_str()].into_iter()
+    [
+        row.id.as_str(),
+        row.name.as_str(),
+        row.canonical_slug.as_str(),
+    ]
+    .into_iter()
 }
 
 fn words(value: &str) -> impl Iterator<Item = &str> {
-    value.split(',').map(str::trim).filter(|word| !word.is_empty())
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
 }
 
 fn modalities(name: &str, value: &str) -> Result<Modalities, ApiError> {
     words(value)
         .map(|word| {
-            Modality::parse(word)
-                .ok_or_else(|| refuse(name, word, &one_of(Modality::ALL.iter().map(|m| m.as_str()))))
+            Modality::parse(word).ok_or_else(|| {
+                refuse(
+                    name,
+                    word,
+                    &one_of(Modality::ALL.iter().map(|m| m.as_str())),
+                )
+            })
         })
         .collect()
 }
@@ -356,7 +457,9 @@ fn pick<T: Copy>(name: &str, value: &str, known: &[(&str, T)]) -> Result<T, ApiE
 }
 
 fn number<T: FromStr>(name: &str, value: &str) -> Result<T, ApiError> {
-    value.parse().map_err(|_| refuse(name, value, "a whole number, 0 or more"))
+    value
+        .parse()
+        .map_err(|_| refuse(name, value, "a whole number, 0 or more"))
 }
 
 fn days(name: &str, value: &str) -> Result<i64, ApiError> {

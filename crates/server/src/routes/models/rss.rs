@@ -44,6 +44,10 @@ pub(crate) fn write<'a>(
 
 /// A date as RSS and HTTP both write it; `None` for models without a date.
 fn date_text(seconds: i64) -> Option<String> {
-    let at = jiff::Timestamp::from_second(seconds).ok().filter(|_| seconds > 0)?;
-    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()
+    let at = jiff::Timestamp::from_second(seconds)
+        .ok()
+        .filter(|_| seconds > 0)?;
+    jiff::fmt::rfc2822::DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&at)
+        .ok()
 }

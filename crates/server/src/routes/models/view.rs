@@ -60,7 +60,10 @@ impl View {
             .collect();
         let order = default_order(catalogue);
         let is_ready = |index: &usize| {
-            catalogue.endpoints_of(*index).iter().any(|e| e.standing == Standing::Ready)
+            catalogue
+                .endpoints_of(*index)
+                .iter()
+                .any(|e| e.standing == Standing::Ready)
         };
         let ready = order.iter().copied().filter(is_ready).collect();
         let plain = ListQuery::parse(&[]).unwrap_or_default();
@@ -68,7 +71,14 @@ impl View {
         let listed = plain.select(catalogue, &order, &interline_domain::routing::AllHealthy, 0);
         let all = Document::json(list(&rows, &listed, listed.len(), None));
         let providers = Document::json(providers::render(catalogue));
-        Self { snapshot, rows, order, all, providers, ready }
+        Self {
+            snapshot,
+            rows,
+            order,
+            all,
+            providers,
+            ready,
+        }
     }
 
     pub(crate) fn row(&self, index: usize) -> &str {
@@ -105,6 +115,9 @@ fn list(rows: &[String], indices: &[usize], total: usize, next: Option<&str>) ->
     }
     let next = serde_json::to_string(&next).unwrap_or_else(|_| "null".to_owned());
     // Writing to a `String` cannot fail.
-    let _ = write!(body, "],\"total_count\":{total},\"links\":{{\"next\":{next}}}}}");
+    let _ = write!(
+        body,
+        "],\"total_count\":{total},\"links\":{{\"next\":{next}}}}}"
+    );
     Bytes::from(body)
 }

@@ -34,14 +34,22 @@ impl HealthView for Measured {
 fn filters_and_sorts() {
     let catalogue = catalogue();
     let order: Vec<usize> = (0..catalogue.models().len()).collect();
-    let (cheap, dear, free, alias, draws) =
-        ("acme/cheap", "acme/dear", "acme/cheap:free", "~acme/latest", "other/draws");
+    let (cheap, dear, free, alias, draws) = (
+        "acme/cheap",
+        "acme/dear",
+        "acme/cheap:free",
+        "~acme/latest",
+        "other/draws",
+    );
     let texts: &[&str] = &[cheap, dear, free, alias];
     for (query, expected) in [
         ("", texts),
         ("output_modalities=all", &[cheap, dear, free, alias, draws]),
         ("output_modalities=image", &[draws]),
-        ("output_modalities=image,text", &[cheap, dear, free, alias, draws]),
+        (
+            "output_modalities=image,text",
+            &[cheap, dear, free, alias, draws],
+        ),
         ("input_modalities=image,text", &[dear, alias]),
         ("supported_parameters=tools", &[dear, alias]),
         ("supported_parameters=tools,temperature", &[]),
@@ -71,7 +79,10 @@ fn filters_and_sorts() {
         ("min_tool_success_rate=0.5", &[]),
         ("sort=newest", &[cheap, dear, alias, free]),
         ("sort=pricing-low-to-high", &[free, cheap, dear, alias]),
-        ("sort=pricing-high-to-low&output_modalities=all", &[dear, alias, cheap, free, draws]),
+        (
+            "sort=pricing-high-to-low&output_modalities=all",
+            &[dear, alias, cheap, free, draws],
+        ),
         ("sort=context-high-to-low", &[dear, alias, cheap, free]),
         ("sort=throughput-high-to-low", &[dear, alias, cheap, free]),
         ("sort=latency-low-to-high", &[dear, alias, cheap, free]),
@@ -80,8 +91,13 @@ fn filters_and_sorts() {
         ("offset=null&q=&min_price=null&utm=x", texts),
     ] as [(&str, &[&str]); _]
     {
-        let found = parse(query).unwrap().select(&catalogue, &order, &Measured, NOW.seconds());
-        let ids: Vec<&str> = found.iter().map(|index| catalogue.models()[*index].id.as_str()).collect();
+        let found = parse(query)
+            .unwrap()
+            .select(&catalogue, &order, &Measured, NOW.seconds());
+        let ids: Vec<&str> = found
+            .iter()
+            .map(|index| catalogue.models()[*index].id.as_str())
+            .collect();
         assert_eq!(ids, expected, "{query}");
     }
 }
@@ -112,7 +128,10 @@ fn what_is_not_valid_is_named() {
     ] {
         let name = query.split('=').next().unwrap();
         let error = parse(query).map(|_| ()).unwrap_err();
-        assert!(format!("{error:?}").contains(&format!("{name}: ")), "{query}: {error:?}");
+        assert!(
+            format!("{error:?}").contains(&format!("{name}: ")),
+            "{query}: {error:?}"
+        );
     }
 }
 
@@ -124,16 +143,23 @@ fn pages() {
         ("limit=10", Some((0, 10))),
         ("offset=1&limit=1000", Some((1, 1_000))),
     ] {
-        let page = parse(query).unwrap().page.map(|page| (page.offset, page.limit));
+        let page = parse(query)
+            .unwrap()
+            .page
+            .map(|page| (page.offset, page.limit));
         assert_eq!(page, expected, "{query}");
     }
 }
 
 #[test]
 fn only_the_plain_list_is_the_default() {
-    for (query, expected) in
-        [("", true), ("output_modalities=text", true), ("limit=500", false), ("use_rss=true", false), ("q=x", false)]
-    {
+    for (query, expected) in [
+        ("", true),
+        ("output_modalities=text", true),
+        ("limit=500", false),
+        ("use_rss=true", false),
+        ("q=x", false),
+    ] {
         assert_eq!(parse(query).unwrap().is_default(), expected, "{query}");
     }
 }
