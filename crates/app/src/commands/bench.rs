@@ -24,8 +24,11 @@ pub(crate) fn run(session: &Session, options: cli::Bench) -> Result<Code> {
         report.table()
     };
     print(&text)?;
-    for warning in report.warnings() {
-        session.note(&format!("note: {warning}"));
+    if session.is_json() {
+        // The table has them below its figures.
+        for warning in report.warnings() {
+            session.note(&format!("note: {warning}"));
+        }
     }
     let failures = gate.map(|gate| report.failures(gate)).unwrap_or_default();
     for failure in &failures {

@@ -173,9 +173,8 @@ mod tests {
         let uncomment = |line: &str| match line.strip_prefix("# ") {
             Some(rest)
                 if rest
-                    .split(" = ")
-                    .next()
-                    .is_some_and(|name| !name.contains(' ')) =>
+                    .split_once(" = ")
+                    .is_some_and(|(name, _)| !name.contains(' ')) =>
             {
                 format!("{rest}\n")
             }
