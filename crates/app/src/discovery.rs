@@ -97,7 +97,7 @@ const LOCAL_SERVERS: &[Local] = &[
         base: "/v1",
     },
     Local {
-        slug: "lm-studio",
+        slug: "lmstudio",
         name: "LM Studio",
         port: 1234,
         probe: "/api/v0/models",

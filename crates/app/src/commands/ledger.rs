@@ -71,6 +71,11 @@ fn audit_json(audit: &Audit, backlog: Option<&Backlog>, now: Timestamp) -> Value
         "overdrawn": audit.overdrawn.iter()
             .map(|(id, amount)| json!({ "posting": id, "uncovered": amount.to_decimal() }))
             .collect::<Vec<_>>(),
+        "postings": audit.charges.iter()
+            .map(|(id, kind, amount)| {
+                json!({ "generation_id": id, "kind": kind, "amount": amount.to_decimal() })
+            })
+            .collect::<Vec<_>>(),
         "leases": audit.leases.iter().map(|lease| lease_json(lease, now)).collect::<Vec<_>>(),
         "spool": backlog.map(|backlog| json!({
             "node": backlog.node,

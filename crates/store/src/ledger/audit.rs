@@ -61,6 +61,9 @@ pub struct Audit {
     /// Postings with an uncovered part, newest first.
     pub overdrawn: Vec<(String, Money)>,
     pub leases: Vec<LeaseRow>,
+    /// Postings of generations, newest first: `(generation, kind, what the account paid)`. There is
+    /// one per id, or the database would have refused the second.
+    pub charges: Vec<(String, String, Money)>,
 }
 
 impl Audit {
@@ -75,6 +78,9 @@ impl Audit {
             && self.key_day_mismatches.is_empty()
     }
 }
+
+/// Postings listed one by one.
+const MOST_CHARGES: i64 = 100_000;
 
 const COUNTS: &str = "SELECT (SELECT COUNT(*) FROM account WHERE kind = 'user'),
     (SELECT COUNT(*) FROM api_key), (SELECT COUNT(*) FROM posting),
@@ -167,6 +173,13 @@ impl Ledger {
             .iter()
             .map(LeaseRow::read)
             .collect::<Result<_, _>>()?;
+        let charges = "SELECT id, kind, amount_nano FROM posting \
+            WHERE kind NOT IN ('grant', 'adjustment') ORDER BY id DESC LIMIT $1";
+        audit.charges = sql::all(&tx, charges, [MOST_CHARGES.into()])
+            .await?
+            .iter()
+            .map(|row| Ok((sql::get(row, 0)?, sql::get(row, 1)?, sql::money(row, 2)?)))
+            .collect::<Result<_, Error>>()?;
         tx.rollback().await?;
         Ok(audit)
     }
