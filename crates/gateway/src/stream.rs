@@ -77,15 +77,24 @@ impl StreamBody {
 
     fn new(state: State, settings: &Settings) -> Self {
         let now = Instant::now();
-        Self {
+        let mut body = Self {
             state,
-            timer: Box::pin(sleep_until(now + settings.comment_interval)),
+            timer: Box::pin(sleep_until(now)),
             comment_interval: settings.comment_interval,
             idle_timeout: settings.idle_timeout,
             last_in: now,
             last_out: now,
             out: BytesMut::new(),
-        }
+        };
+        body.rearm();
+        body
+    }
+
+    /// Sets the timer to what is due next. From then on it is early rather than late, because data
+    /// only moves deadlines away: it is looked at again when it rings.
+    fn rearm(&mut self) {
+        let next = self.next_wake().max(Instant::now() + Duration::from_millis(1));
+        self.timer.as_mut().reset(next);
     }
 
     /// Moves the state machine as far as it goes without waiting.
@@ -110,6 +119,8 @@ impl StreamBody {
             Poll::Ready(Ok(live)) => {
                 self.last_in = Instant::now();
                 self.state = State::Live(Box::new(live));
+                // The idle deadline may come before the next comment.
+                self.rearm();
                 true
             }
             Poll::Ready(Err(refusal)) => {
@@ -270,8 +281,7 @@ impl Body for StreamBody {
                 return Poll::Pending;
             }
             this.on_timer(Instant::now());
-            let next = this.next_wake().max(Instant::now() + Duration::from_millis(1));
-            this.timer.as_mut().reset(next);
+            this.rearm();
         }
     }
 

@@ -7,6 +7,7 @@ use interline_sim::{Behaviour, Dialect, Entry, Handle, Outcome, Script, Text};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 const CLIENTS: usize = 20;
@@ -40,14 +41,17 @@ async fn world(provider: &Handle, dialect: Dialect, cancels: bool) -> World {
 /// left on the provider's clock.
 async fn leave_early(world: &Arc<World>, provider: &Arc<Handle>) -> Vec<(String, u64)> {
     let mut clients = JoinSet::new();
+    let all_read = Arc::new(Barrier::new(CLIENTS));
     for _ in 0..CLIENTS {
         let (world, provider) = (Arc::clone(world), Arc::clone(provider));
+        let all_read = Arc::clone(&all_read);
         clients.spawn(async move {
             let mut live = world.client.open(&streamed("acme/m")).await;
             live.read_chunks(3).await;
-            let id = live.id();
+            all_read.wait().await;
+            let (id, left_at) = (live.id(), provider.now_ms());
             live.hang_up();
-            (id, provider.now_ms())
+            (id, left_at)
         });
     }
     clients.join_all().await
@@ -68,14 +72,14 @@ async fn check_stopped(dialect: Dialect) {
     let world = Arc::new(world(&provider, dialect, true).await);
     let left = leave_early(&world, &provider).await;
     let log = ended(&provider, CLIENTS).await;
-    // All clients leave at about the same time, so the latest leave bounds them all.
-    let last_left = left.iter().map(|(_, at)| *at).max().unwrap_or_default();
+    // All clients leave at once, so the first to leave stands for all.
+    let first_left = left.iter().map(|(_, at)| *at).min().unwrap_or_default();
     let mut slowest = 0;
     for entry in &log {
         assert_eq!(entry.outcome, Outcome::Cancelled, "{entry:?}");
-        let took = entry.ended_ms.unwrap_or(u64::MAX).saturating_sub(last_left);
+        let took = entry.ended_ms.unwrap_or(u64::MAX).saturating_sub(first_left);
         slowest = slowest.max(took);
-        assert!(took <= STOPPED_WITHIN_MS, "stopped {took} ms after the last client left");
+        assert!(took <= STOPPED_WITHIN_MS, "stopped {took} ms after the first client left");
     }
     println!("{dialect:?}: {CLIENTS} providers stopped, the slowest after {slowest} ms");
     let ids: Vec<String> = left.into_iter().map(|(id, _)| id).collect();
@@ -85,7 +89,8 @@ async fn check_stopped(dialect: Dialect) {
         let charged = books.charges.get(id).copied().unwrap_or_default();
         assert!(charged > 0, "what was produced is owed: {record}");
         assert_eq!(record["outcome"], "cancelled", "{record}");
-        assert_eq!(record["is_estimated"], true, "the provider reported nothing: {record}");
+        // Gemini counts along with every chunk; the others had not reported anything yet.
+        assert_eq!(record["is_estimated"], dialect != Dialect::Gemini, "{record}");
         let seen = world.client.generation(id).await;
         assert_eq!(seen["cancelled"], true, "{seen}");
         assert!(seen["total_cost"].as_f64().is_some_and(|cost| cost > 0.0), "{seen}");

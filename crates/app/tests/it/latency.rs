@@ -73,7 +73,7 @@ fn sockets(world: &World) -> Option<Vec<(SocketAddr, SocketAddr, bool)>> {
         let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
         let Some(number) = number.filter(|_| is_socket) else { continue };
         let socket = pidfd_getfd(&handle, number, PidfdGetfdFlags::empty()).ok()?;
-        let (Ok(local), Ok(peer)) =
+        let (Ok(local), Ok(Some(peer))) =
             (rustix::net::getsockname(&socket), rustix::net::getpeername(&socket))
         else {
             continue;

@@ -8,7 +8,7 @@ use interline_sim::{Behaviour, Dialect, Fault, Handle, Script, Text, What};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const DIALECTS: [(&str, Dialect); 3] = [
     ("openai", Dialect::OpenaiChat),
@@ -274,8 +274,10 @@ async fn after_content_a_failure_ends_in_the_error_event_and_costs_nothing() {
             for answer in send_all(&world, &body(case, dialect, true), count, case.at_once).await {
                 check_broken_off(case, dialect, &answer);
             }
-            let took = began.elapsed().as_millis();
-            println!("{:<22} {dialect:<10} {count} in {took} ms", case.name);
+            let took = began.elapsed();
+            println!("{:<22} {dialect:<10} {count} in {took:?}", case.name);
+            // All wait together, for one deadline: not for the timer of something else.
+            assert!(took < 8 * Duration::from_millis(IDLE_TIMEOUT_MS), "{}: {took:?}", case.name);
         }
     }
     assert!(healthy.log().is_empty(), "nobody else was asked");
@@ -320,7 +322,13 @@ async fn oddities_that_are_no_failure_stay_with_their_provider() {
     for case in &cases {
         for (dialect, _) in DIALECTS {
             for is_streamed in [true, false] {
+                // Anthropic's format has no other sign that the answer is whole.
+                let is_cut = case.name == "no-done" && dialect == "anthropic" && is_streamed;
                 for answer in send_all(&world, &body(case, dialect, is_streamed), 20, 10).await {
+                    if is_cut {
+                        check_broken_off(case, dialect, &answer);
+                        continue;
+                    }
                     let at = format!("{} of {dialect}: {}", case.name, answer.text());
                     assert_eq!(answer.complete_text().as_deref(), Some(FAULTY_TEXT), "{at}");
                     if is_streamed {
@@ -342,6 +350,7 @@ async fn with_nobody_left_each_failure_has_its_documented_status_and_costs_nothi
     let cases = before_content();
     let faulty = faulty(&cases).await;
     let world = world(&cases, &faulty, None).await;
+    let mut deviations = Vec::new();
     for case in &cases {
         for is_streamed in [true, false] {
             let answer = world.client.chat(&body(case, "openai", is_streamed)).await;
@@ -350,7 +359,9 @@ async fn with_nobody_left_each_failure_has_its_documented_status_and_costs_nothi
                 "status-429" => &[429],
                 "status-404" => &[404],
                 "error-body" | "error-first-event" => &[502, 503],
-                "malformed-json" | "malformed-sse" | "truncated-utf8" | "redirect"
+                // The head had come, so the provider was there and broke its word.
+                "reset-before-content" | "close-before-content" | "malformed-json"
+                | "malformed-sse" | "truncated-utf8" | "redirect"
                 | "oversized-header" | "oversized-event" | "empty-body" | "end-before-content" => {
                     &[502, 503]
                 }
@@ -358,12 +369,13 @@ async fn with_nobody_left_each_failure_has_its_documented_status_and_costs_nothi
                 _ => &[503],
             };
             // An oversized whole body is white space and an answer: only its size is odd.
-            let is_answer = case.name == "oversized-event" && !is_streamed;
-            // The content of an oversized header, and the error kinds of streams, do not apply.
-            if is_answer && answer.status == 200 {
+            if case.name == "oversized-event" && !is_streamed && answer.status == 200 {
                 continue;
             }
-            assert!(expected.contains(&answer.status), "{at}");
+            if !expected.contains(&answer.status) {
+                deviations.push(format!("{at}\n  and not {expected:?}"));
+                continue;
+            }
             let error = &answer.json()["error"];
             assert_eq!(error["code"], answer.status, "{at}");
             assert!(error["metadata"]["error_type"].is_string(), "{at}");
@@ -381,6 +393,7 @@ async fn with_nobody_left_each_failure_has_its_documented_status_and_costs_nothi
             assert_eq!(error["availability"]["code"], availability, "{at}");
         }
     }
+    assert!(deviations.is_empty(), "{}", deviations.join("\n"));
     let books = world.finish().await;
     let beyond: Vec<_> = books.charges.values().filter(|amount| **amount != 7_500).collect();
     assert!(beyond.is_empty() && books.charges.len() <= 1, "{:?}", books.charges);

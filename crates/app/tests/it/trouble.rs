@@ -83,6 +83,8 @@ async fn without_room_for_records_nothing_billable_is_taken_and_nothing_is_charg
         assert!(answer.header("retry-after").is_some(), "{}", answer.text());
         assert!(answer.json()["error"]["message"].is_string(), "{}", answer.text());
     }
+    let ready = world.client.get("/health/ready").await;
+    println!("ready on a full disk: {} {}", ready.status, ready.text());
     prlimit(Some(world.pid()), Resource::Fsize, before).expect("it is our child");
 
     // With room again it serves, if need be after a restart.

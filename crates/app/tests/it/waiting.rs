@@ -99,7 +99,7 @@ async fn commenting_quitter() -> String {
                             transfer-encoding: chunked\r\n\r\n";
                 let _ = stream.write_all(head.as_bytes()).await;
                 for _ in 0..6 {
-                    let _ = stream.write_all(b"d\r\n: thinking\r\n\r\n\r\n").await;
+                    let _ = stream.write_all(b"e\r\n: thinking\r\n\r\n\r\n").await;
                     let _ = stream.flush().await;
                     tokio::time::sleep(std::time::Duration::from_millis(60)).await;
                 }

@@ -116,11 +116,13 @@ impl Blueprint {
         prices: &str,
         more: &str,
     ) -> Self {
+        let longest = "max_completion_tokens";
+        let longest = if more.contains(longest) { "" } else { "max_completion_tokens = 8192\n" };
         let _ = writeln!(
             self.tables,
             "[[endpoints]]\nmodel = \"{model}\"\nprovider = \"{provider}\"\n\
              upstream_model = \"{upstream}\"\npricing = {{ {prices} }}\n\
-             max_completion_tokens = 8192\n{more}\n"
+             {longest}{more}\n"
         );
         self
     }
