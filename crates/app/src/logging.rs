@@ -35,6 +35,9 @@ pub(crate) fn start(environment: &Environment, format: Format, is_quiet: bool) -
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Told about on standard error too, and a print that fails there panics: on a full disk
+        // every request that logs would be lost.
+        .log_internal_errors(false)
         .with_ansi(has_colour);
     let started = match format {
         Format::Pretty => lines.with_target(false).try_init(),
