@@ -8,8 +8,8 @@ use crate::json::{Dollars, time_text};
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use interline_domain::Money;
-use interline_store::{Balance, Key, KeyKind};
+use interline_domain::{Money, Timestamp};
+use interline_store::{Balance, Key, KeyKind, LimitReset};
 use serde_derive::Serialize;
 
 #[derive(Serialize)]
@@ -41,6 +41,69 @@ struct CurrentKey<'a> {
     creator_user_id: Option<&'a str>,
     expires_at: Option<String>,
     rate_limit: RateLimit,
+    budgets: Vec<Budget>,
+    /// The one that blocks first.
+    effective_budget: Option<Budget>,
+    /// No key is bound to a region.
+    allowed_data_regions: [&'static str; 1],
+    free_model_daily_requests: FreeRequests,
+    /// There are no organizations and no workspaces yet.
+    organization_id: Option<()>,
+    workspace_id: Option<()>,
+}
+
+/// One layer of limits. Only keys have one.
+#[derive(Clone, Serialize)]
+struct Budget {
+    scope: &'static str,
+    budget_id: Option<()>,
+    guardrail_id: Option<()>,
+    limit_usd: Dollars,
+    spend_usd: Dollars,
+    remaining_usd: Dollars,
+    include_byok: bool,
+    reset_interval: Option<&'static str>,
+    resets_at: Option<String>,
+}
+
+impl Budget {
+    fn of_key(key: &Key, now: Timestamp) -> Option<Self> {
+        Some(Self {
+            scope: "key_limit",
+            budget_id: None,
+            guardrail_id: None,
+            limit_usd: Dollars(key.limit?),
+            spend_usd: Dollars(key.used_of_limit()),
+            remaining_usd: Dollars(key.limit_remaining()?),
+            include_byok: key.include_byok_in_limit,
+            reset_interval: key.limit_reset.map(LimitReset::as_str),
+            resets_at: key
+                .limit_reset
+                .and_then(|reset| next_reset(reset, now))
+                .map(time_text),
+        })
+    }
+}
+
+/// When the current day, week (from Monday) or month ends, UTC.
+fn next_reset(reset: LimitReset, now: Timestamp) -> Option<Timestamp> {
+    let now = jiff::Timestamp::from_second(now.seconds()).ok()?;
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let next = match reset {
+        LimitReset::Daily => today.tomorrow(),
+        LimitReset::Weekly => today.nth_weekday(1, jiff::civil::Weekday::Monday),
+        LimitReset::Monthly => today.last_of_month().tomorrow(),
+    };
+    let midnight = next.ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(Timestamp::from_seconds(midnight.timestamp().as_second()))
+}
+
+/// Calls of `:free` models in a day. Nothing limits or counts them: -1, as in [`RateLimit`].
+#[derive(Serialize)]
+struct FreeRequests {
+    limit: i64,
+    used: i64,
+    remaining: i64,
 }
 
 /// Deprecated; clients still require it.
@@ -74,7 +137,7 @@ pub(crate) async fn show_key(
     let balance = store.ledger().balance(account).await?;
     let has_paid = balance.is_some_and(|balance| balance.credited > Money::ZERO);
     Ok(private_json(&Data {
-        data: CurrentKey::new(&key, !has_paid),
+        data: CurrentKey::new(&key, !has_paid, now),
     }))
 }
 
@@ -95,14 +158,15 @@ pub(crate) async fn show_credits(
 }
 
 impl<'a> CurrentKey<'a> {
-    fn new(key: &'a Key, is_free_tier: bool) -> Self {
+    fn new(key: &'a Key, is_free_tier: bool, now: Timestamp) -> Self {
+        let budget = Budget::of_key(key, now);
         let is_management = key.kind == KeyKind::Management;
         let usage = &key.usage;
         Self {
             label: &key.label,
             limit: key.limit.map(Dollars),
             limit_remaining: key.limit_remaining().map(Dollars),
-            limit_reset: key.limit_reset.map(interline_store::LimitReset::as_str),
+            limit_reset: key.limit_reset.map(LimitReset::as_str),
             include_byok_in_limit: key.include_byok_in_limit,
             usage: Dollars(usage.total),
             usage_daily: Dollars(usage.daily),
@@ -122,6 +186,16 @@ impl<'a> CurrentKey<'a> {
                 interval: "10s",
                 note: "This field is deprecated and safe to ignore.",
             },
+            budgets: budget.iter().cloned().collect(),
+            effective_budget: budget,
+            allowed_data_regions: ["global"],
+            free_model_daily_requests: FreeRequests {
+                limit: -1,
+                used: 0,
+                remaining: -1,
+            },
+            organization_id: None,
+            workspace_id: None,
         }
     }
 }

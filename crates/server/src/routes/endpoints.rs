@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
+use interline_domain::Parameter;
 use interline_domain::catalogue::{Catalogue, Endpoint, Standing};
 use interline_domain::routing::{EndpointHealth, HealthView};
 use serde_derive::Serialize;
@@ -42,6 +43,11 @@ struct PublicEndpoint<'a> {
     supported_parameters: Vec<&'static str>,
     supports_implicit_caching: bool,
     supports_voice_cloning: bool,
+    supports_tool_choice: ToolChoice,
+    supports_diarization: bool,
+    /// Server tools that the provider runs itself: we send none.
+    native_tools: NativeTools,
+    service_tier: Option<()>,
     status: i8,
     /// Nothing keeps these figures long enough yet.
     uptime_last_5m: Option<f64>,
@@ -49,6 +55,33 @@ struct PublicEndpoint<'a> {
     uptime_last_1d: Option<f64>,
     latency_last_30m: Option<()>,
     throughput_last_30m: Option<()>,
+}
+
+/// Written as `{}`.
+#[derive(Serialize)]
+struct NativeTools {}
+
+/// Which values of `tool_choice` an endpoint understands.
+#[derive(Serialize)]
+struct ToolChoice {
+    auto: bool,
+    function: bool,
+    none: bool,
+    required: bool,
+}
+
+impl ToolChoice {
+    fn new(endpoint: &Endpoint) -> Self {
+        let quirks = &endpoint.quirks;
+        let is_understood = endpoint.parameters.contains(Parameter::ToolChoice);
+        let may_force = is_understood && quirks.forced_tools;
+        Self {
+            auto: is_understood,
+            function: may_force && quirks.tool_choice_named,
+            none: is_understood && quirks.tool_choice_none,
+            required: may_force && quirks.tool_choice_required,
+        }
+    }
 }
 
 /// Show who serves a model.
@@ -134,6 +167,10 @@ impl<'a> PublicEndpoint<'a> {
             supported_parameters: parameter_names(endpoint.parameters),
             supports_implicit_caching: endpoint.has_implicit_caching,
             supports_voice_cloning: false,
+            supports_tool_choice: ToolChoice::new(endpoint),
+            supports_diarization: false,
+            native_tools: NativeTools {},
+            service_tier: None,
             status: status(endpoint.standing, health),
             uptime_last_5m: None,
             uptime_last_30m: None,

@@ -18,6 +18,13 @@ async fn a_key_is_shown_to_its_holder() {
     ] {
         assert_eq!(data[name], expected, "{name}");
     }
+    let budget = json!({
+        "scope": "key_limit", "budget_id": null, "guardrail_id": null, "limit_usd": 5.5,
+        "spend_usd": 0, "remaining_usd": 5.5, "include_byok": false, "reset_interval": "monthly",
+        "resets_at": data["budgets"][0]["resets_at"],
+    });
+    assert_eq!(data["effective_budget"], budget);
+    assert_eq!(data["budgets"], json!([budget]));
     for secret in [KEY, &interline_gateway::keys::hash_of(KEY)] {
         assert!(!answer.text.contains(secret));
     }
@@ -30,6 +37,27 @@ async fn a_key_is_shown_to_its_holder() {
         app.get("/api/v1/key", Some(OTHER_KEY)).await.json()["data"]["is_free_tier"],
         true
     );
+}
+
+#[test]
+fn limits_begin_anew_at_midnight() {
+    use super::next_reset;
+    use interline_domain::Timestamp;
+    use interline_store::LimitReset::{Daily, Monthly, Weekly};
+    // (now, the next day, Monday, first of a month)
+    for (now, day, week, month) in [
+        // 1970-01-01, a Thursday
+        (0, 86_400, 4 * 86_400, 31 * 86_400),
+        // 2024-12-31 23:59:59, a Tuesday
+        (1_735_689_599, 1_735_689_600, 1_736_121_600, 1_735_689_600),
+        // 2025-01-06, a Monday: this week ends with the next one
+        (1_736_121_600, 1_736_208_000, 1_736_726_400, 1_738_368_000),
+    ] {
+        for (reset, expected) in [(Daily, day), (Weekly, week), (Monthly, month)] {
+            let found = next_reset(reset, Timestamp::from_seconds(now));
+            assert_eq!(found, Some(Timestamp::from_seconds(expected)), "{reset:?} after {now}");
+        }
+    }
 }
 
 #[tokio::test]
