@@ -302,7 +302,10 @@ async fn upkeep(gateway: Arc<Gateway>, stop: impl Future<Output = ()>) {
     loop {
         tokio::select! {
             () = &mut stop => return,
-            _ = renewal.tick() => gateway.credit.renew(LEASE_TTL).await,
+            _ = renewal.tick() => {
+                gateway.credit.renew(LEASE_TTL).await;
+                gateway.credit.give_back_idle().await;
+            }
             _ = keys.tick() => {
                 let now = gateway.now();
                 match gateway.keys.poll_changes(looked_at).await {

@@ -23,7 +23,11 @@ pub struct Admitted {
 
 impl Admitted {
     pub fn requested_models(&self) -> Vec<String> {
-        self.needs.models.iter().map(|wanted| wanted.requested.clone()).collect()
+        self.needs
+            .models
+            .iter()
+            .map(|wanted| wanted.requested.clone())
+            .collect()
     }
 
     /// The most this request could use at an endpoint that answers with up to `output_tokens`.
@@ -78,7 +82,12 @@ pub fn admit(
         prompt_tokens: facts.prompt_tokens_estimate,
         max_tokens: facts.max_tokens,
     };
-    Ok(Admitted { facts, needs, preferences, user_hash })
+    Ok(Admitted {
+        facts,
+        needs,
+        preferences,
+        user_hash,
+    })
 }
 
 /// A body that is no request.
@@ -115,23 +124,42 @@ fn sort_of(variant: Variant) -> Option<SortBy> {
 
 fn unresolved(name: &str, error: NameError, requested: &[String]) -> Refusal {
     let (code, error_type, fallback_models, message) = match error {
-        NameError::NotFound { fallback_models, .. } => {
+        NameError::NotFound {
+            fallback_models, ..
+        } => {
             let mut message = format!("{name} is not a valid model ID");
             if !fallback_models.is_empty() {
                 message.push_str(". Did you mean ");
                 message.push_str(&fallback_models.join(", "));
                 message.push('?');
             }
-            (AvailabilityCode::ModelNotFound, ErrorType::InvalidRequest, fallback_models, message)
+            (
+                AvailabilityCode::ModelNotFound,
+                ErrorType::InvalidRequest,
+                fallback_models,
+                message,
+            )
         }
-        NameError::FreeVariantEnded { fallback_models, .. } => {
+        NameError::FreeVariantEnded {
+            fallback_models, ..
+        } => {
             let instead = fallback_models.join(", ");
             let message = format!("The free variant {name} is not offered. Use {instead} instead.");
-            (AvailabilityCode::FreeVariantEnded, ErrorType::NotFound, fallback_models, message)
+            (
+                AvailabilityCode::FreeVariantEnded,
+                ErrorType::NotFound,
+                fallback_models,
+                message,
+            )
         }
         NameError::PresetOnly(preset) => {
             let message = format!("model: @preset/{preset} is not known on this server");
-            (AvailabilityCode::ModelNotFound, ErrorType::InvalidRequest, Vec::new(), message)
+            (
+                AvailabilityCode::ModelNotFound,
+                ErrorType::InvalidRequest,
+                Vec::new(),
+                message,
+            )
         }
     };
     Refusal::new(error_type, message).with_availability(Availability {
@@ -148,14 +176,20 @@ fn unresolved(name: &str, error: NameError, requested: &[String]) -> Refusal {
 /// Every endpoint was excluded: says by what, one by one.
 pub fn nobody_left(admitted: &Admitted, plan: &RoutePlan, catalogue: &Catalogue) -> Refusal {
     let requested = admitted.requested_models();
-    let mut excluded_by: Vec<&'static str> =
-        plan.excluded.iter().filter_map(|(_, why)| why.excluded_by()).collect();
+    let mut excluded_by: Vec<&'static str> = plan
+        .excluded
+        .iter()
+        .filter_map(|(_, why)| why.excluded_by())
+        .collect();
     excluded_by.sort_unstable();
     excluded_by.dedup();
     let all = |test: fn(Exclusion) -> bool| plan.excluded.iter().all(|(_, why)| test(*why));
     let code = if plan.excluded.is_empty()
         || all(|why| {
-            matches!(why, Exclusion::Standing(_) | Exclusion::NotAllowed | Exclusion::Ignored)
+            matches!(
+                why,
+                Exclusion::Standing(_) | Exclusion::NotAllowed | Exclusion::Ignored
+            )
         }) {
         AvailabilityCode::NoEndpoints
     } else if all(|why| {
@@ -169,14 +203,22 @@ pub fn nobody_left(admitted: &Admitted, plan: &RoutePlan, catalogue: &Catalogue)
         AvailabilityCode::ConstraintFiltered
     };
     let constraint = (code == AvailabilityCode::ConstraintFiltered)
-        .then(|| plan.excluded.iter().rev().find(|(_, why)| !matches!(why, Exclusion::Standing(_))))
+        .then(|| {
+            plan.excluded
+                .iter()
+                .rev()
+                .find(|(_, why)| !matches!(why, Exclusion::Standing(_)))
+        })
         .flatten()
         .and_then(|(_, why)| Some((why.excluded_by()?, why.describe())));
     let names = requested.join(", ");
     let message = if plan.excluded.is_empty() {
         format!("No endpoints found for {names}.")
     } else {
-        format!("No endpoints found for {names}. Excluded: {}.", reasons(plan, catalogue))
+        format!(
+            "No endpoints found for {names}. Excluded: {}.",
+            reasons(plan, catalogue)
+        )
     };
     Refusal::new(ErrorType::NotFound, message).with_availability(Availability {
         code,
@@ -213,7 +255,10 @@ fn reasons(plan: &RoutePlan, catalogue: &Catalogue) -> String {
 }
 
 fn no_key(catalogue: &Catalogue, provider: usize) -> String {
-    let variable = catalogue.providers().get(provider).and_then(|p| p.key_variables.first());
+    let variable = catalogue
+        .providers()
+        .get(provider)
+        .and_then(|p| p.key_variables.first());
     match variable {
         Some(variable) => format!("no key: set {variable}"),
         None => "no key for this provider".to_owned(),

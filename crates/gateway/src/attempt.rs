@@ -95,9 +95,13 @@ impl Attempt<'_> {
         }
         let status = answer.status.as_u16();
         let reply = if self.request.stream {
-            self.first_content(answer, encoded.read_back, patience).await.map(Reply::Stream)
+            self.first_content(answer, encoded.read_back, patience)
+                .await
+                .map(Reply::Stream)
         } else {
-            self.whole(answer, encoded.read_back).await.map(Reply::Whole)
+            self.whole(answer, encoded.read_back)
+                .await
+                .map(Reply::Whole)
         };
         // It did answer, with something that is no answer.
         reply.map_err(|mut failure| {
@@ -129,10 +133,15 @@ impl Attempt<'_> {
         let settings = &self.gateway.settings;
         let reasons = self.request.parameters.contains(Parameter::Reasoning)
             || self.request.parameters.contains(Parameter::ReasoningEffort)
-            || self.target.reasoning.is_some_and(|reasoning| reasoning.is_mandatory);
+            || self
+                .target
+                .reasoning
+                .is_some_and(|reasoning| reasoning.is_mandatory);
         // A whole answer has no first token to wait for: its head comes when it is finished.
         if reasons || !self.request.stream {
-            settings.reasoning_first_byte_timeout.max(settings.first_byte_timeout)
+            settings
+                .reasoning_first_byte_timeout
+                .max(settings.first_byte_timeout)
         } else {
             settings.first_byte_timeout
         }
@@ -151,7 +160,12 @@ impl Attempt<'_> {
         let status = answer.status.as_u16();
         let body = timeout_at(until, read_bounded(answer.body, MAX_ERROR_BYTES)).await;
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let header = |name: &str| {
+            answer
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
         adapter::classify(self.endpoint, status, &header, &body, secret)
     }
 
@@ -165,8 +179,7 @@ impl Attempt<'_> {
         let body = timeout_at(until, read_bounded(answer.body, limit))
             .await
             .map_err(|_| self.late("the provider did not finish its answer in time"))??;
-        let answer =
-            adapter::read_answer(self.endpoint, self.identity.clone(), read_back, body)?;
+        let answer = adapter::read_answer(self.endpoint, self.identity.clone(), read_back, body)?;
         match ended_in_error(answer.meter()) {
             Some(failure) => Err(failure),
             None => Ok(answer),
@@ -182,14 +195,21 @@ impl Attempt<'_> {
         read_back: ReadBack,
         patience: Duration,
     ) -> Result<Flowing, Failure> {
-        let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = answer
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         let is_json = content_type.is_some_and(|text| text.starts_with("application/json"));
         let mut stream =
             adapter::open_stream(self.endpoint, self.identity.clone(), read_back, is_json);
         let mut body = answer.body;
         let mut ready = BytesMut::new();
         let began = Instant::now();
-        let longest = self.gateway.settings.reasoning_first_byte_timeout.max(patience);
+        let longest = self
+            .gateway
+            .settings
+            .reasoning_first_byte_timeout
+            .max(patience);
         let limit = self.deadline.min(began + longest);
         let mut until = (began + patience).min(limit);
         loop {
@@ -198,7 +218,9 @@ impl Attempt<'_> {
                 .map_err(|_| self.late("the provider sent no token in time"))?;
             let is_done = match frame {
                 Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
                     stream.feed(&data, &mut ready)?;
                     stream.is_done()
                 }
@@ -220,7 +242,12 @@ impl Attempt<'_> {
                 return Err(Failure::unavailable("the provider sent an empty answer"));
             }
             if is_done || meter.has_content {
-                return Ok(Flowing { body, stream, ready, is_done });
+                return Ok(Flowing {
+                    body,
+                    stream,
+                    ready,
+                    is_done,
+                });
             }
             until = (Instant::now() + patience).min(limit);
         }
@@ -249,8 +276,15 @@ async fn read_bounded(mut body: Incoming, limit: usize) -> Result<Bytes, Failure
     let mut all = BytesMut::new();
     // Most answers come in one piece, which is handed on without a copy.
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        if first.len().saturating_add(all.len()).saturating_add(data.len()) > limit {
+        let Ok(data) = frame.map_err(broken)?.into_data() else {
+            continue;
+        };
+        if first
+            .len()
+            .saturating_add(all.len())
+            .saturating_add(data.len())
+            > limit
+        {
             return Err(too_large());
         }
         if !first.is_empty() {

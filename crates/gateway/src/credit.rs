@@ -24,6 +24,12 @@ const DEFAULT_OUTPUT_TOKENS: u64 = 16_384;
 const LEASE_FACTOR: i64 = 16;
 /// … and at most this share of what the account has left, in parts per million.
 const LEASE_SHARE_PPM: u32 = 100_000;
+/// How long a lease should last.
+const LEASE_LASTS: Duration = Duration::from_secs(10);
+/// Leases taken for one request that others snatch away, before it is told to come back.
+const LEASE_TRIES: usize = 16;
+/// Unused credit of an account is given back after this.
+const LEASE_IDLE: Duration = Duration::from_secs(60);
 const LEASE_TTL: Duration = Duration::from_secs(120);
 /// After the store said "no more", nobody asks again for this long.
 const REFUSED_FOR: Duration = Duration::from_millis(250);
@@ -43,7 +49,35 @@ pub struct Account {
 struct Leasing {
     /// Left in the account after the last lease.
     available: Option<Money>,
+    /// What the last lease brought, and when.
+    last: Option<(Money, Instant)>,
     refused_until: Option<Instant>,
+}
+
+impl Leasing {
+    /// How much a new lease should bring: enough for a while, and never much of what is left. A
+    /// lease that lasted less than a while is followed by one of twice the size, so that a busy
+    /// account soon takes one every few seconds.
+    fn want(&self, missing: Money, now: Instant) -> Money {
+        let generous = Money::from_nano(missing.nano().saturating_mul(LEASE_FACTOR));
+        let size = match self.last {
+            Some((size, at)) if now.duration_since(at) < LEASE_LASTS => {
+                generous.max(size.saturating_add(size))
+            }
+            _ => generous,
+        };
+        let share = self
+            .available
+            .map_or(size, |left| left.share_ppm(LEASE_SHARE_PPM));
+        missing.max(size.min(share))
+    }
+}
+
+/// What was left when a lease could not be had.
+struct Rest {
+    left: Money,
+    /// Taken all the same, for a smaller hold.
+    brought: Money,
 }
 
 /// All accounts with running requests, and where leases come from.
@@ -67,17 +101,16 @@ pub struct OutputCaps(Option<Vec<u64>>);
 impl OutputCaps {
     /// `None`: the caller's own cap holds, or the endpoint's.
     pub fn of(&self, candidate: usize) -> Option<u64> {
-        self.0.as_ref()?.get(candidate).copied().filter(|cap| *cap < u64::MAX)
+        self.0
+            .as_ref()?
+            .get(candidate)
+            .copied()
+            .filter(|cap| *cap < u64::MAX)
     }
 }
 
 impl Credit {
-    pub fn new(
-        store: Store,
-        lessee: Lessee,
-        clock: Clock,
-        requires_credit: bool,
-    ) -> Arc<Self> {
+    pub fn new(store: Store, lessee: Lessee, clock: Clock, requires_credit: bool) -> Arc<Self> {
         Arc::new(Self {
             store,
             lessee,
@@ -140,8 +173,11 @@ impl Credit {
             route.candidates.retain(|candidate| {
                 worst(admitted, catalogue, *candidate).is_some_and(|cost| cost <= budget)
             });
-            let dearest =
-                route.candidates.iter().filter_map(|c| worst(admitted, catalogue, *c)).max();
+            let dearest = route
+                .candidates
+                .iter()
+                .filter_map(|c| worst(admitted, catalogue, *c))
+                .max();
             if let Some(amount) = dearest
                 && let Ok(hold) = self.try_hold(caller, amount).await?
             {
@@ -155,8 +191,10 @@ impl Credit {
                 .collect();
             let mut kept = caps.iter().map(|cap| *cap >= MIN_OUTPUT_TOKENS);
             route.candidates.retain(|_| kept.next().unwrap_or(false));
-            let caps: Vec<u64> =
-                caps.into_iter().filter(|cap| *cap >= MIN_OUTPUT_TOKENS).collect();
+            let caps: Vec<u64> = caps
+                .into_iter()
+                .filter(|cap| *cap >= MIN_OUTPUT_TOKENS)
+                .collect();
             if !caps.is_empty()
                 && let Ok(hold) = self.try_hold(caller, budget).await?
             {
@@ -167,7 +205,11 @@ impl Credit {
     }
 
     /// From the lease, else from the account through a new lease.
-    async fn try_hold(&self, caller: &Caller, amount: Money) -> Result<Result<Hold, Shortage>, Refusal> {
+    async fn try_hold(
+        &self,
+        caller: &Caller,
+        amount: Money,
+    ) -> Result<Result<Hold, Shortage>, Refusal> {
         let account = &caller.account;
         if self.requires_credit && *self.lease_valid_until.lock() <= Instant::now() {
             // A lapsed lease may have been given to others: heard of first, spent then.
@@ -181,29 +223,75 @@ impl Credit {
         }
         match account.purse.open_hold(&caller.key_hash, amount) {
             OpenHold::Opened(hold) => return Ok(Ok(hold)),
-            OpenHold::KeyLimit { limit, remaining, held_by_others } => {
-                return Ok(Err(Shortage::Key { limit, remaining, held_by_others }));
+            OpenHold::KeyLimit {
+                limit,
+                remaining,
+                held_by_others,
+            } => {
+                return Ok(Err(Shortage::Key {
+                    limit,
+                    remaining,
+                    held_by_others,
+                }));
             }
             OpenHold::Short { .. } => {}
         }
         let mut leasing = account.leasing.lock().await;
-        // Whoever had the lock before may have brought enough for us too.
-        let (missing, free, held) = match account.purse.open_hold(&caller.key_hash, amount) {
-            OpenHold::Opened(hold) => return Ok(Ok(hold)),
-            OpenHold::KeyLimit { limit, remaining, held_by_others } => {
-                return Ok(Err(Shortage::Key { limit, remaining, held_by_others }));
+        for _ in 0..LEASE_TRIES {
+            // Whoever had the lock before may have brought enough for us too; and requests that
+            // need no lease may have taken what we just brought.
+            let (missing, free, held) = match account.purse.open_hold(&caller.key_hash, amount) {
+                OpenHold::Opened(hold) => return Ok(Ok(hold)),
+                OpenHold::KeyLimit {
+                    limit,
+                    remaining,
+                    held_by_others,
+                } => {
+                    return Ok(Err(Shortage::Key {
+                        limit,
+                        remaining,
+                        held_by_others,
+                    }));
+                }
+                OpenHold::Short {
+                    missing,
+                    free,
+                    held_by_others,
+                } => (missing, free, held_by_others),
+            };
+            if let Some(shortage) = self.extend_lease(account, &mut leasing, missing).await? {
+                return Ok(Err(Shortage::Account {
+                    left: shortage.left,
+                    free: free.saturating_add(shortage.brought),
+                    held_by_others: held,
+                }));
             }
-            OpenHold::Short { missing, free, held_by_others } => (missing, free, held_by_others),
-        };
+        }
+        Err(Refusal::unavailable(
+            "Credit is being spent faster than it can be leased. Try again.",
+            Duration::from_secs(1),
+        ))
+    }
+
+    /// Takes more credit out of the account. `Some`: there is not that much.
+    async fn extend_lease(
+        &self,
+        account: &Account,
+        leasing: &mut Leasing,
+        missing: Money,
+    ) -> Result<Option<Rest>, Refusal> {
         let now = Instant::now();
         if leasing.refused_until.is_some_and(|until| until > now) {
             let left = leasing.available.unwrap_or_default();
-            return Ok(Err(Shortage::Account { left, free, held_by_others: held }));
+            return Ok(Some(Rest {
+                left,
+                brought: Money::ZERO,
+            }));
         }
-        let generous = Money::from_nano(missing.nano().saturating_mul(LEASE_FACTOR));
-        let share = leasing.available.map_or(generous, |left| left.share_ppm(LEASE_SHARE_PPM));
-        let want = missing.max(generous.min(share));
-        let taken = self.lease(account, missing, want).await.map_err(|error| {
+        let taken = self
+            .lease(account, missing, leasing.want(missing, now))
+            .await;
+        let taken = taken.map_err(|error| {
             tracing::error!(%error, "no lease could be taken");
             Refusal::unavailable(
                 "Credit cannot be checked right now. Try again shortly.",
@@ -211,39 +299,35 @@ impl Credit {
             )
         })?;
         match taken {
-            TakeLease::Granted { amount: granted, available_after, .. } => {
-                account.purse.lease_granted(granted);
+            TakeLease::Granted {
+                amount,
+                available_after,
+                ..
+            } => {
+                account.purse.lease_granted(amount);
                 leasing.available = Some(available_after);
                 leasing.refused_until = None;
+                leasing.last = Some((amount, now));
+                Ok(None)
             }
             TakeLease::Fenced => {
                 tracing::error!("another run of this node took over: no more leases here");
-                return Err(Refusal::unavailable(
+                Err(Refusal::unavailable(
                     "This node was replaced by another. Try again.",
                     Duration::from_secs(1),
-                ));
+                ))
             }
             TakeLease::Insufficient { available } => {
                 leasing.available = Some(available);
                 leasing.refused_until = Some(now + REFUSED_FOR);
                 // What is left in the account still counts towards a smaller hold.
-                let left = self.lease_rest(account, available).await;
-                return Ok(Err(Shortage::Account {
-                    left: available.saturating_sub(left),
-                    free: free.saturating_add(left),
-                    held_by_others: held,
-                }));
+                let brought = self.lease_rest(account, available).await;
+                Ok(Some(Rest {
+                    left: available.saturating_sub(brought),
+                    brought,
+                }))
             }
         }
-        Ok(match account.purse.open_hold(&caller.key_hash, amount) {
-            OpenHold::Opened(hold) => Ok(hold),
-            OpenHold::KeyLimit { limit, remaining, held_by_others } => {
-                Err(Shortage::Key { limit, remaining, held_by_others })
-            }
-            OpenHold::Short { free, held_by_others, .. } => {
-                Err(Shortage::Account { left: Money::ZERO, free, held_by_others })
-            }
-        })
     }
 
     async fn lease(
@@ -267,7 +351,12 @@ impl Credit {
     pub async fn renew(&self, ttl: Duration) {
         // Counted from before the question: the store cannot have meant later.
         let asked = Instant::now();
-        match self.store.leases().renew(&self.lessee, (self.clock)(), ttl).await {
+        match self
+            .store
+            .leases()
+            .renew(&self.lessee, (self.clock)(), ttl)
+            .await
+        {
             Ok(Some(_)) => *self.lease_valid_until.lock() = asked + ttl,
             Ok(None) => tracing::error!("another run of this node took over its leases"),
             Err(error) => tracing::warn!(%error, "leases could not be renewed"),
@@ -288,6 +377,22 @@ impl Credit {
         }
     }
 
+    /// Gives back what accounts without recent requests have lying here, so that other nodes and
+    /// the balance see it.
+    pub async fn give_back_idle(&self) {
+        let now = Instant::now();
+        for account in self.accounts() {
+            let is_idle = account.leasing.try_lock().is_ok_and(|leasing| {
+                leasing
+                    .last
+                    .is_none_or(|(_, at)| now.duration_since(at) >= LEASE_IDLE)
+            });
+            if is_idle {
+                self.give_back(&account, Money::MAX).await;
+            }
+        }
+    }
+
     /// Gives unused credit back to its account: on shutdown all of it, else what has been lying
     /// around.
     pub async fn give_back(&self, account: &Account, amount: Money) {
@@ -295,7 +400,12 @@ impl Credit {
         if given.is_zero() {
             return;
         }
-        if let Err(error) = self.store.leases().give_back(&self.lessee, &account.id, given).await {
+        if let Err(error) = self
+            .store
+            .leases()
+            .give_back(&self.lessee, &account.id, given)
+            .await
+        {
             tracing::warn!(%error, account = %account.id, "a lease could not be given back");
             account.purse.lease_granted(given);
         }
@@ -305,8 +415,16 @@ impl Credit {
 /// Why a hold did not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shortage {
-    Account { left: Money, free: Money, held_by_others: Money },
-    Key { limit: Money, remaining: Money, held_by_others: Money },
+    Account {
+        left: Money,
+        free: Money,
+        held_by_others: Money,
+    },
+    Key {
+        limit: Money,
+        remaining: Money,
+        held_by_others: Money,
+    },
 }
 
 impl Shortage {
@@ -314,9 +432,11 @@ impl Shortage {
     fn budget(&self) -> Money {
         match *self {
             Self::Account { free, .. } => free,
-            Self::Key { remaining, held_by_others, .. } => {
-                remaining.saturating_sub(held_by_others).max(Money::ZERO)
-            }
+            Self::Key {
+                remaining,
+                held_by_others,
+                ..
+            } => remaining.saturating_sub(held_by_others).max(Money::ZERO),
         }
     }
 }
@@ -368,7 +488,11 @@ fn refusal(
         .filter(|endpoint| endpoint.prices.is_some());
     let exposure = admitted.exposure(0);
     let budget = shortage.budget();
-    let wanted = endpoints.clone().map(|e| output_tokens(admitted, e)).max().unwrap_or(0);
+    let wanted = endpoints
+        .clone()
+        .map(|e| output_tokens(admitted, e))
+        .max()
+        .unwrap_or(0);
     let affordable = endpoints
         .filter_map(|e| affordable_output(e.prices.as_ref()?, &exposure, budget))
         .max();

@@ -84,7 +84,10 @@ impl Story {
         let index = usize::try_from(second % WINDOW_SECONDS).unwrap_or(0);
         let bucket = &mut self.buckets[index];
         if bucket.second != second {
-            *bucket = Bucket { second, ..Bucket::default() };
+            *bucket = Bucket {
+                second,
+                ..Bucket::default()
+            };
         }
         bucket
     }
@@ -96,7 +99,10 @@ impl Story {
         let oldest = self.second(now).saturating_sub(WINDOW_SECONDS - 1);
         let recent = self.buckets.iter().filter(|bucket| bucket.second >= oldest);
         let (successes, failures) = recent.fold((0_u32, 0_u32), |(s, f), bucket| {
-            (s.saturating_add(bucket.successes), f.saturating_add(bucket.failures))
+            (
+                s.saturating_add(bucket.successes),
+                f.saturating_add(bucket.failures),
+            )
         });
         let attempts = successes.saturating_add(failures);
         let is_share_bad = failures >= OUTAGE_FAILURES
@@ -113,7 +119,13 @@ impl Story {
         match failure.blame {
             Blame::Caller | Blame::Router => {}
             Blame::Capacity => {
-                self.rest(now, failure.retry_after.unwrap_or(CAPACITY_REST).min(CAPACITY_REST_MAX));
+                self.rest(
+                    now,
+                    failure
+                        .retry_after
+                        .unwrap_or(CAPACITY_REST)
+                        .min(CAPACITY_REST_MAX),
+                );
             }
             Blame::Credential | Blame::Listing => self.rest(now, REFUSED_REST),
             Blame::Endpoint => {
@@ -185,7 +197,11 @@ impl HealthBook {
     /// The health of every endpoint of the snapshot, for the operator port.
     pub fn all(&self) -> Vec<EndpointHealth> {
         let now = Instant::now();
-        self.aligned.load().iter().map(|story| story.lock().view(now)).collect()
+        self.aligned
+            .load()
+            .iter()
+            .map(|story| story.lock().view(now))
+            .collect()
     }
 
     fn with(&self, endpoint: usize, change: impl FnOnce(&mut Story)) {
@@ -196,7 +212,10 @@ impl HealthBook {
 
     /// A view at this instant, for one plan.
     pub fn now(&self) -> impl HealthView + '_ {
-        Now { book: self.aligned.load_full(), now: Instant::now() }
+        Now {
+            book: self.aligned.load_full(),
+            now: Instant::now(),
+        }
     }
 }
 
@@ -207,12 +226,17 @@ struct Now {
 
 impl HealthView for Now {
     fn health(&self, endpoint: usize) -> EndpointHealth {
-        self.book.get(endpoint).map(|story| story.lock().view(self.now)).unwrap_or_default()
+        self.book
+            .get(endpoint)
+            .map(|story| story.lock().view(self.now))
+            .unwrap_or_default()
     }
 }
 
 fn mean(old: Option<u64>, newest: u64) -> u64 {
-    old.map_or(newest, |old| old.saturating_mul(7).saturating_add(newest) / 8)
+    old.map_or(newest, |old| {
+        old.saturating_mul(7).saturating_add(newest) / 8
+    })
 }
 
 /// Whether a failure may be told to the health book at all: our own deadline on a request whose
@@ -226,7 +250,10 @@ mod tests {
     use super::*;
 
     fn failure(blame: Blame) -> Failure {
-        Failure { blame, ..Failure::unavailable("x") }
+        Failure {
+            blame,
+            ..Failure::unavailable("x")
+        }
     }
 
     #[test]
@@ -237,7 +264,10 @@ mod tests {
         assert!(!story.view(now).is_unstable, "one failure is no outage");
         story.failed(now, &failure(Blame::Endpoint));
         assert!(story.view(now).is_unstable);
-        assert!(!story.view(now + Duration::from_secs(31)).is_unstable, "forgotten after 30 s");
+        assert!(
+            !story.view(now + Duration::from_secs(31)).is_unstable,
+            "forgotten after 30 s"
+        );
         story.succeeded(now);
         assert!(!story.view(now).is_unstable);
     }
@@ -274,7 +304,10 @@ mod tests {
         };
         story.failed(now, &limited);
         assert!(story.view(now).is_resting && !story.view(now).is_unstable);
-        assert!(!story.view(now + Duration::from_secs(61)).is_resting, "at most a minute");
+        assert!(
+            !story.view(now + Duration::from_secs(61)).is_resting,
+            "at most a minute"
+        );
     }
 
     #[test]

@@ -53,8 +53,14 @@ pub struct ClientFacts {
 
 /// What the client gets.
 pub enum Outcome {
-    Whole { generation_id: String, body: Bytes },
-    Stream { generation_id: String, body: Box<StreamBody> },
+    Whole {
+        generation_id: String,
+        body: Bytes,
+    },
+    Stream {
+        generation_id: String,
+        body: Box<StreamBody>,
+    },
 }
 
 /// What the journey tells those who wait for it, before it is over.
@@ -93,7 +99,10 @@ pub async fn run(gateway: &Arc<Gateway>, inbound: Inbound) -> Result<Outcome, Re
     }
     let progress = Arc::new(Progress::default());
     let travelling = travel(Arc::clone(gateway), inbound, Arc::clone(&progress));
-    let mut journey = Detached { future: Some(Box::pin(travelling)), progress: Arc::clone(&progress) };
+    let mut journey = Detached {
+        future: Some(Box::pin(travelling)),
+        progress: Arc::clone(&progress),
+    };
     // The head of a streamed answer is held back for a while, so that a failure has its status.
     let grace = tokio::time::timeout(gateway.settings.head_grace, &mut journey).await;
     let arrived = match grace {
@@ -103,22 +112,35 @@ pub async fn run(gateway: &Arc<Gateway>, inbound: Inbound) -> Result<Outcome, Re
             let pending: Pending = Box::pin(async move {
                 match journey.await? {
                     Arrived::Live(live) => Ok(*live),
-                    Arrived::Whole { .. } => {
-                        Err(Refusal::new(ErrorType::Server, "A stream ended as a whole answer."))
-                    }
+                    Arrived::Whole { .. } => Err(Refusal::new(
+                        ErrorType::Server,
+                        "A stream ended as a whole answer.",
+                    )),
                 }
             });
             let body = StreamBody::waiting(pending, progress, &gateway.settings);
-            return Ok(Outcome::Stream { generation_id, body: Box::new(body) });
+            return Ok(Outcome::Stream {
+                generation_id,
+                body: Box::new(body),
+            });
         }
         Err(_) => journey.await?,
     };
     Ok(match arrived {
-        Arrived::Whole { generation_id, body } => Outcome::Whole { generation_id, body },
+        Arrived::Whole {
+            generation_id,
+            body,
+        } => Outcome::Whole {
+            generation_id,
+            body,
+        },
         Arrived::Live(live) => {
             let generation_id = live.generation.record.id.clone();
             let body = Box::new(StreamBody::live(*live, &gateway.settings));
-            Outcome::Stream { generation_id, body }
+            Outcome::Stream {
+                generation_id,
+                body,
+            }
         }
     })
 }
@@ -131,8 +153,15 @@ async fn travel(
 ) -> Result<Arrived, Refusal> {
     let snapshot = gateway.snapshot.load_full();
     let request = parse(&inbound.body).map_err(admission::bad_request)?;
-    progress.is_streamed.store(request.stream, Ordering::Relaxed);
-    let admitted = admission::admit(&request, &inbound.body, &snapshot.catalogue, &snapshot.names)?;
+    progress
+        .is_streamed
+        .store(request.stream, Ordering::Relaxed);
+    let admitted = admission::admit(
+        &request,
+        &inbound.body,
+        &snapshot.catalogue,
+        &snapshot.names,
+    )?;
 
     let now = gateway.now();
     let (generation_id, request_id, seed) = gateway.new_ids(now);
@@ -145,9 +174,23 @@ async fn travel(
     };
     *progress.identity.lock() = Some(identity.clone());
 
-    let route = plan(&admitted.needs, &snapshot.catalogue, &gateway.health.now(), &admitted.preferences, seed);
+    let route = plan(
+        &admitted.needs,
+        &snapshot.catalogue,
+        &gateway.health.now(),
+        &admitted.preferences,
+        seed,
+    );
     let mut generation = Generation::new(Beginning {
-        record: record(&gateway, &inbound, &admitted, &identity, request_id.as_str(), now.micros(), seed),
+        record: record(
+            &gateway,
+            &inbound,
+            &admitted,
+            &identity,
+            request_id.as_str(),
+            now.micros(),
+            seed,
+        ),
         gateway: Arc::clone(&gateway),
         snapshot: Arc::clone(&snapshot),
         began: inbound.began,
@@ -155,18 +198,41 @@ async fn travel(
         prompt_images: admitted.facts.images,
         wants_metadata: inbound.client.wants_metadata,
     });
-    let outcome = serve(&mut generation, &inbound, &request, &admitted, route, &identity, &progress).await;
+    let outcome = serve(
+        &mut generation,
+        &inbound,
+        &request,
+        &admitted,
+        route,
+        &identity,
+        &progress,
+    )
+    .await;
     match outcome {
         Ok(Served::Whole { answer }) => {
             let id = generation.record.id.clone();
             let (tail, closed) = generation
                 .settle_complete(answer.meter())
                 .map_err(|failure| Refusal::from_failure(&failure, ""))?;
-            closed.await.map_err(|error| crate::settle::spool_refusal(&error))?;
-            Ok(Arrived::Whole { generation_id: id, body: answer.finish(&tail) })
+            closed
+                .await
+                .map_err(|error| crate::settle::spool_refusal(&error))?;
+            Ok(Arrived::Whole {
+                generation_id: id,
+                body: answer.finish(&tail),
+            })
         }
-        Ok(Served::Stream { flowing, total_deadline, cancels }) => {
-            let live = Live { flowing, generation, total_deadline, cancels };
+        Ok(Served::Stream {
+            flowing,
+            total_deadline,
+            cancels,
+        }) => {
+            let live = Live {
+                flowing,
+                generation,
+                total_deadline,
+                cancels,
+            };
             Ok(Arrived::Live(Box::new(live)))
         }
         Err(mut refusal) => {
@@ -178,8 +244,14 @@ async fn travel(
 }
 
 enum Served {
-    Whole { answer: Box<dyn interline_wire::chat::answer::ChatAnswer> },
-    Stream { flowing: crate::attempt::Flowing, total_deadline: tokio::time::Instant, cancels: bool },
+    Whole {
+        answer: Box<dyn interline_wire::chat::answer::ChatAnswer>,
+    },
+    Stream {
+        flowing: crate::attempt::Flowing,
+        total_deadline: tokio::time::Instant,
+        cancels: bool,
+    },
 }
 
 /// From the plan to an answer: the hold, then endpoint after endpoint.
@@ -203,7 +275,13 @@ async fn serve(
     }
     let (hold, caps) = gateway
         .credit
-        .open_hold(&inbound.caller, admitted, &mut route, &snapshot.catalogue, &gateway.settings)
+        .open_hold(
+            &inbound.caller,
+            admitted,
+            &mut route,
+            &snapshot.catalogue,
+            &gateway.settings,
+        )
         .await?;
     generation.open(hold)?;
     if !request.stream {
@@ -237,11 +315,15 @@ async fn serve(
             swap_limit_field: repair == Repair::SwapLimitField,
         };
         let wanted = admitted.needs.models.get(candidate.wanted);
-        let thinking = wanted.filter(|wanted| wanted.thinks).map(|_| thinking(request));
+        let thinking = wanted
+            .filter(|wanted| wanted.thinks)
+            .map(|_| thinking(request));
         let request = thinking.as_ref().unwrap_or(request);
         let answering = Identity {
             model: model.map(|model| model.id.clone()).unwrap_or_default(),
-            provider: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
+            provider: provider
+                .map(|provider| provider.name.clone())
+                .unwrap_or_default(),
             ..identity.clone()
         };
         let began = Instant::now();
@@ -259,12 +341,22 @@ async fn serve(
         };
         match attempt.run().await {
             Ok(reply) => {
-                generation.note_success(candidate.endpoint, candidate.reason.as_str(), began.elapsed());
+                generation.note_success(
+                    candidate.endpoint,
+                    candidate.reason.as_str(),
+                    began.elapsed(),
+                );
                 trail.attempts.push((candidate.endpoint, 200));
                 if generation.wants_metadata {
                     let selected = Some(candidate.endpoint);
-                    generation.metadata =
-                        Some(decision(admitted, &route, &snapshot, &gateway, selected, &trail.attempts));
+                    generation.metadata = Some(decision(
+                        admitted,
+                        &route,
+                        &snapshot,
+                        &gateway,
+                        selected,
+                        &trail.attempts,
+                    ));
                 }
                 *progress.identity.lock() = Some(answering);
                 return Ok(match reply {
@@ -278,13 +370,24 @@ async fn serve(
             }
             Err(failure) => {
                 let latency = began.elapsed();
-                generation.note_failure(candidate.endpoint, candidate.reason.as_str(), latency, &failure);
+                generation.note_failure(
+                    candidate.endpoint,
+                    candidate.reason.as_str(),
+                    latency,
+                    &failure,
+                );
                 let step = if tokio::time::Instant::now() >= total_deadline {
                     Step::Stop
                 } else {
                     after_failure(&route, &snapshot.catalogue, current, &failure, was_repaired)
                 };
-                trail.note(candidate.endpoint, answering, &endpoint.id, failure, latency);
+                trail.note(
+                    candidate.endpoint,
+                    answering,
+                    &endpoint.id,
+                    failure,
+                    latency,
+                );
                 match step {
                     Step::Next(next) => {
                         current = next;
@@ -298,8 +401,14 @@ async fn serve(
                     Step::Stop => {
                         let mut refusal = trail.exhausted(admitted, generation);
                         if generation.wants_metadata && refusal.code != 500 {
-                            refusal.metadata =
-                                Some(decision(admitted, &route, &snapshot, &gateway, None, &trail.attempts));
+                            refusal.metadata = Some(decision(
+                                admitted,
+                                &route,
+                                &snapshot,
+                                &gateway,
+                                None,
+                                &trail.attempts,
+                            ));
                         }
                         return Err(refusal);
                     }
@@ -336,7 +445,10 @@ impl Trail {
         failure: Failure,
         latency: Duration,
     ) {
-        self.attempts.push((endpoint, failure.status.unwrap_or_else(|| failure.error_type.code())));
+        self.attempts.push((
+            endpoint,
+            failure.status.unwrap_or_else(|| failure.error_type.code()),
+        ));
         let attempt = FailedAttempt {
             provider: identity.provider,
             model: identity.model,
@@ -354,30 +466,68 @@ impl Trail {
             return Refusal::unavailable("No provider could be tried.", Duration::from_secs(1));
         };
         let all = |test: &dyn Fn(&Failure) -> bool| self.failures.iter().all(|(f, _)| test(f));
-        let hints: Vec<Duration> = self.failures.iter().filter_map(|(f, _)| f.retry_after).collect();
+        let hints: Vec<Duration> = self
+            .failures
+            .iter()
+            .filter_map(|(f, _)| f.retry_after)
+            .collect();
         let shortest = hints.iter().min().copied();
         let mut refusal = if last.blame == Blame::Caller {
             Refusal::from_failure(last, &attempt.provider)
         } else if all(&|failure| failure.blame == Blame::Capacity) {
             let wait = shortest.unwrap_or(Duration::from_secs(10));
-            let mut refusal = self.availability(admitted, ErrorType::RateLimitExceeded, 429, AvailabilityCode::CapacityExhausted, true);
+            let mut refusal = self.availability(
+                admitted,
+                ErrorType::RateLimitExceeded,
+                429,
+                AvailabilityCode::CapacityExhausted,
+                true,
+            );
             refusal.limit_source = Some("upstream_provider_shared_pool");
             refusal.retry_after = Some(wait);
             refusal
         } else if all(&|failure| failure.blame == Blame::Listing) {
-            self.availability(admitted, ErrorType::NotFound, 404, AvailabilityCode::ModelUnavailableUpstream, false)
+            self.availability(
+                admitted,
+                ErrorType::NotFound,
+                404,
+                AvailabilityCode::ModelUnavailableUpstream,
+                false,
+            )
         } else if generation.began.elapsed() >= generation.gateway.settings.total_timeout {
-            self.availability(admitted, ErrorType::Timeout, 504, AvailabilityCode::TemporarilyUnavailable, true)
-        } else if all(&|failure| failure.status.is_some_and(|status| (200..400).contains(&status))) {
-            Refusal { code: 502, ..Refusal::from_failure(last, &attempt.provider) }
+            self.availability(
+                admitted,
+                ErrorType::Timeout,
+                504,
+                AvailabilityCode::TemporarilyUnavailable,
+                true,
+            )
+        } else if all(&|failure| {
+            failure
+                .status
+                .is_some_and(|status| (200..400).contains(&status))
+        }) {
+            Refusal {
+                code: 502,
+                ..Refusal::from_failure(last, &attempt.provider)
+            }
         } else {
-            let mut refusal =
-                self.availability(admitted, ErrorType::ProviderOverloaded, 503, AvailabilityCode::TemporarilyUnavailable, true);
+            let mut refusal = self.availability(
+                admitted,
+                ErrorType::ProviderOverloaded,
+                503,
+                AvailabilityCode::TemporarilyUnavailable,
+                true,
+            );
             refusal.retry_after = Some(shortest.unwrap_or(Duration::from_secs(2)));
             refusal
         };
         // The header promises what every provider said; without a hint from all it is our guess.
-        refusal.previous = self.failures.iter().map(|(_, attempt)| attempt.clone()).collect();
+        refusal.previous = self
+            .failures
+            .iter()
+            .map(|(_, attempt)| attempt.clone())
+            .collect();
         refusal
     }
 
@@ -389,16 +539,26 @@ impl Trail {
         availability: AvailabilityCode,
         is_retryable: bool,
     ) -> Refusal {
-        let mut affected: Vec<String> =
-            self.failures.iter().map(|(_, attempt)| attempt.provider.clone()).collect();
+        let mut affected: Vec<String> = self
+            .failures
+            .iter()
+            .map(|(_, attempt)| attempt.provider.clone())
+            .collect();
         affected.dedup();
         let message = match self.failures.as_slice() {
             [(only, attempt)] if only.error_type != ErrorType::Server => {
                 format!("{} could not answer: {}", attempt.provider, only.message)
             }
-            _ => format!("No provider could answer just now (tried {}).", affected.join(", ")),
+            _ => format!(
+                "No provider could answer just now (tried {}).",
+                affected.join(", ")
+            ),
         };
-        Refusal { code, ..Refusal::new(error_type, message) }.with_availability(Availability {
+        Refusal {
+            code,
+            ..Refusal::new(error_type, message)
+        }
+        .with_availability(Availability {
             code: availability,
             is_retryable,
             requested_models: admitted.requested_models(),
@@ -444,9 +604,18 @@ fn record(
         account: inbound.caller.account_id.to_string(),
         key_hash: inbound.caller.key_hash.clone(),
         created_at,
-        requested_model: admitted.needs.models.first().map(|m| m.requested.clone()).unwrap_or_default(),
+        requested_model: admitted
+            .needs
+            .models
+            .first()
+            .map(|m| m.requested.clone())
+            .unwrap_or_default(),
         streamed: admitted.facts.stream,
-        session_id: admitted.facts.session_id.clone().or_else(|| client.session_id.clone()),
+        session_id: admitted
+            .facts
+            .session_id
+            .clone()
+            .or_else(|| client.session_id.clone()),
         http_referer: client.referer.clone(),
         app_title: client.title.clone(),
         user_agent: client.user_agent.clone(),
@@ -481,7 +650,9 @@ impl Future for Detached {
 
 impl Drop for Detached {
     fn drop(&mut self) {
-        let Some(future) = self.future.take() else { return };
+        let Some(future) = self.future.take() else {
+            return;
+        };
         if !self.progress.must_finish.load(Ordering::Relaxed) {
             return;
         }

@@ -71,7 +71,11 @@ impl Expiry<[u8; 32], Option<Arc<Caller>>> for Lifetime {
         caller: &Option<Arc<Caller>>,
         _: Instant,
     ) -> Option<Duration> {
-        Some(if caller.is_some() { KNOWN_FOR } else { UNKNOWN_FOR })
+        Some(if caller.is_some() {
+            KNOWN_FOR
+        } else {
+            UNKNOWN_FOR
+        })
     }
 }
 
@@ -82,7 +86,10 @@ impl Keys {
             store,
             credit,
             pepper: hmac::Key::new(hmac::HMAC_SHA256, pepper),
-            cache: Cache::builder().max_capacity(MAX_KEYS).expire_after(Lifetime).build(),
+            cache: Cache::builder()
+                .max_capacity(MAX_KEYS)
+                .expire_after(Lifetime)
+                .build(),
         }
     }
 
@@ -100,7 +107,11 @@ impl Keys {
         if caller.record.disabled {
             return Err(KeyError::Disabled);
         }
-        if caller.record.expires_at.is_some_and(|expires_at| expires_at <= now) {
+        if caller
+            .record
+            .expires_at
+            .is_some_and(|expires_at| expires_at <= now)
+        {
             return Err(KeyError::Expired);
         }
         caller.begin_period(now);
@@ -120,10 +131,13 @@ impl Keys {
                 None => None,
             })
         };
-        self.cache.try_get_with(lookup, loading).await.map_err(|error| {
-            tracing::error!(%error, "a key could not be looked up");
-            KeyError::Unavailable
-        })
+        self.cache
+            .try_get_with(lookup, loading)
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "a key could not be looked up");
+                KeyError::Unavailable
+            })
     }
 
     fn caller(&self, key_hash: String, found: Authorized, now: Timestamp) -> Caller {
@@ -137,14 +151,22 @@ impl Keys {
         });
         account.purse.set_key_budget(&key_hash, budget);
         let period_began = AtomicI64::new(began_at.seconds());
-        Caller { account_id: record.account.clone(), account, key_hash, record, period_began }
+        Caller {
+            account_id: record.account.clone(),
+            account,
+            key_hash,
+            record,
+            period_began,
+        }
     }
 
     /// Forgets a key whose record changed.
     pub fn invalidate(&self, key_hash: &str) {
         let key_hash = key_hash.to_owned();
         let changed = move |_: &[u8; 32], caller: &Option<Arc<Caller>>| {
-            caller.as_ref().is_none_or(|caller| caller.key_hash == key_hash)
+            caller
+                .as_ref()
+                .is_none_or(|caller| caller.key_hash == key_hash)
         };
         // Support for predicates is opt-in and costs every insertion; keys change rarely, so the
         // entries are walked instead.
@@ -174,7 +196,10 @@ impl Keys {
 
     /// The keyed hash a key is stored under, hexadecimal.
     pub fn lookup_with(pepper: &[u8], key: &str) -> String {
-        hex(&digest_with(&hmac::Key::new(hmac::HMAC_SHA256, pepper), key))
+        hex(&digest_with(
+            &hmac::Key::new(hmac::HMAC_SHA256, pepper),
+            key,
+        ))
     }
 
     fn lookup(&self, key: &str) -> [u8; 32] {
@@ -189,14 +214,28 @@ impl Keys {
 impl Caller {
     /// A new day, week or month starts at nothing spent; no need to ask the store.
     fn begin_period(&self, now: Timestamp) {
-        let Some(limit) = self.record.limit.filter(|_| self.record.limit_reset.is_some()) else {
+        let Some(limit) = self
+            .record
+            .limit
+            .filter(|_| self.record.limit_reset.is_some())
+        else {
             return;
         };
         let began_at = period_start(self.record.limit_reset, now);
-        if self.period_began.swap(began_at.seconds(), Ordering::Relaxed) != began_at.seconds() {
+        if self
+            .period_began
+            .swap(began_at.seconds(), Ordering::Relaxed)
+            != began_at.seconds()
+        {
             let period = Period { began_at };
-            let budget = KeyBudget { limit, period, spent: Money::ZERO };
-            self.account.purse.set_key_budget(&self.key_hash, Some(budget));
+            let budget = KeyBudget {
+                limit,
+                period,
+                spent: Money::ZERO,
+            };
+            self.account
+                .purse
+                .set_key_budget(&self.key_hash, Some(budget));
         }
     }
 
@@ -247,7 +286,12 @@ fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()
-        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .flat_map(|byte| {
+            [
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]
+        })
         .map(char::from)
         .collect()
 }

@@ -21,8 +21,8 @@ mod metadata;
 pub mod poster;
 pub mod record;
 pub mod refusal;
-mod settle;
 mod settings;
+mod settle;
 pub mod snapshot;
 pub mod stream;
 
@@ -85,7 +85,10 @@ impl Gateway {
             spool: parts.spool,
             client: parts.client,
             media: parts.media,
-            dice: Dice { seed: parts.seed, count: AtomicU64::new(0) },
+            dice: Dice {
+                seed: parts.seed,
+                count: AtomicU64::new(0),
+            },
             is_draining: AtomicBool::new(false),
             running: AtomicUsize::new(0),
         })

@@ -70,7 +70,11 @@ pub(crate) fn write(decision: &Decision<'_>) -> String {
         let facts = catalogue.endpoints().get(endpoint)?;
         let provider = catalogue.providers().get(facts.provider)?;
         let model = catalogue.models().get(facts.model)?;
-        Some((provider.name.as_str(), model.id.as_str(), facts.tag.as_str()))
+        Some((
+            provider.name.as_str(),
+            model.id.as_str(),
+            facts.tag.as_str(),
+        ))
     };
     let available: Vec<_> = decision
         .plan
@@ -79,7 +83,13 @@ pub(crate) fn write(decision: &Decision<'_>) -> String {
         .filter_map(|candidate| {
             let (provider, model, tag) = name(candidate.endpoint)?;
             let selected = decision.selected == Some(candidate.endpoint);
-            Some(Available { provider, model, selected, tag, reason: candidate.reason.as_str() })
+            Some(Available {
+                provider,
+                model,
+                selected,
+                tag,
+                reason: candidate.reason.as_str(),
+            })
         })
         .collect();
     let excluded = decision
@@ -88,7 +98,12 @@ pub(crate) fn write(decision: &Decision<'_>) -> String {
         .iter()
         .filter_map(|(endpoint, why)| {
             let (provider, model, tag) = name(*endpoint)?;
-            Some(Excluded { provider, model, tag, reason: why.describe() })
+            Some(Excluded {
+                provider,
+                model,
+                tag,
+                reason: why.describe(),
+            })
         })
         .collect();
     let attempts = decision
@@ -96,7 +111,11 @@ pub(crate) fn write(decision: &Decision<'_>) -> String {
         .iter()
         .filter_map(|(endpoint, status)| {
             let (provider, model, _) = name(*endpoint)?;
-            Some(Attempt { provider, model, status: *status })
+            Some(Attempt {
+                provider,
+                model,
+                status: *status,
+            })
         })
         .collect();
     let selected = decision.selected.and_then(name);
@@ -104,9 +123,17 @@ pub(crate) fn write(decision: &Decision<'_>) -> String {
         Some((provider, ..)) => format!("available={}, selected={provider}", available.len()),
         None => format!("available={}", available.len()),
     };
-    let requested = decision.needs.models.first().map_or("", |wanted| wanted.requested.as_str());
+    let requested = decision
+        .needs
+        .models
+        .first()
+        .map_or("", |wanted| wanted.requested.as_str());
     let is_fallback = selected.is_some_and(|(_, model, _)| {
-        let first = decision.needs.models.first().and_then(|w| catalogue.models().get(w.model));
+        let first = decision
+            .needs
+            .models
+            .first()
+            .and_then(|w| catalogue.models().get(w.model));
         first.is_some_and(|first| first.id != model)
     });
     let metadata = Metadata {
@@ -114,7 +141,11 @@ pub(crate) fn write(decision: &Decision<'_>) -> String {
         strategy: if is_fallback { "fallback" } else { "direct" },
         region: Some(decision.region),
         summary,
-        attempt: if selected.is_some() { decision.attempts.len() } else { 0 },
+        attempt: if selected.is_some() {
+            decision.attempts.len()
+        } else {
+            0
+        },
         is_byok: false,
         endpoints: Endpoints {
             total: available.len() + decision.plan.excluded.len(),

@@ -60,7 +60,9 @@ async fn post_batch(gateway: &Gateway, store: &Store, newest: Timestamp) -> Resu
             gateway.spool.forget([&*spooled.key]);
             continue;
         };
-        let span = i64::try_from(record.generation_ms).unwrap_or(0).saturating_mul(1_000);
+        let span = i64::try_from(record.generation_ms)
+            .unwrap_or(0)
+            .saturating_mul(1_000);
         if record.created_at.saturating_add(span) > newest.micros() {
             break;
         }
@@ -73,11 +75,19 @@ async fn post_batch(gateway: &Gateway, store: &Store, newest: Timestamp) -> Resu
         return Ok(0);
     }
     let (spooled, charges): (Vec<SpoolRecord>, Vec<NewCharge>) = due.into_iter().unzip();
-    post(store, &charges, gateway.settings.requires_credit, gateway.now()).await?;
+    post(
+        store,
+        &charges,
+        gateway.settings.requires_credit,
+        gateway.now(),
+    )
+    .await?;
     for (account, amount) in sums(&charges) {
         gateway.credit.account(account).purse.posted(amount);
     }
-    gateway.spool.forget(spooled.iter().map(|record| &*record.key));
+    gateway
+        .spool
+        .forget(spooled.iter().map(|record| &*record.key));
     Ok(spooled.len())
 }
 
@@ -118,25 +128,32 @@ async fn post(
     }
     for rejected in outcome.rejected {
         let id = rejected.generation_id.as_str();
-        tracing::error!(generation.id = id, reason = rejected.reason, "a charge makes no sense");
+        tracing::error!(
+            generation.id = id,
+            reason = rejected.reason,
+            "a charge makes no sense"
+        );
     }
     Ok(())
 }
 
 /// Metering only: nobody has to buy credit, so what is used is granted as it is used.
-async fn cover_metered(
-    store: &Store,
-    charges: &[NewCharge],
-    now: Timestamp,
-) -> Result<(), Error> {
-    let first = charges.first().map_or("", |charge| charge.generation_id.as_str());
+async fn cover_metered(store: &Store, charges: &[NewCharge], now: Timestamp) -> Result<(), Error> {
+    let first = charges
+        .first()
+        .map_or("", |charge| charge.generation_id.as_str());
     for (account, sum) in sums(charges) {
-        let Some(balance) = store.ledger().balance(account).await? else { continue };
+        let Some(balance) = store.ledger().balance(account).await? else {
+            continue;
+        };
         let short = sum.saturating_sub(balance.posted.saturating_sub(balance.leased));
         if short > Money::ZERO {
             // Named by what it covers: a batch that is tried again finds its own grant.
             let id = format!("metered:{first}:{}:{}", account.as_str(), short.nano());
-            store.ledger().grant(&id, account, short, "metering only", now).await?;
+            store
+                .ledger()
+                .grant(&id, account, short, "metering only", now)
+                .await?;
         }
     }
     Ok(())
@@ -177,11 +194,19 @@ fn charge(
     };
     Some(NewCharge {
         generation_id: GenerationId::parse(&spooled.key)?,
-        kind: if is_charge { ChargeKind::Charge } else { ChargeKind::Void },
+        kind: if is_charge {
+            ChargeKind::Charge
+        } else {
+            ChargeKind::Void
+        },
         account: AccountId::parse(&record.account)?,
         key_hash: Some(record.key_hash.clone()),
         node: node.clone(),
-        amount: if is_charge { Money::from_nano(record.charged_nano) } else { Money::ZERO },
+        amount: if is_charge {
+            Money::from_nano(record.charged_nano)
+        } else {
+            Money::ZERO
+        },
         absorbed: Money::ZERO,
         byok_usage: Money::ZERO,
         delivery_unknown: is_replayed && record.outcome == Outcome::Complete,

@@ -107,7 +107,10 @@ impl Refusal {
     pub fn to_body(&self, user_id: Option<String>) -> ErrorBody {
         let mut body = ErrorBody::new(self.code, self.error_type, self.message.clone());
         body.user_id = user_id;
-        body.availability = self.availability.as_deref().map(|a| wire_availability(self, a));
+        body.availability = self
+            .availability
+            .as_deref()
+            .map(|a| wire_availability(self, a));
         let metadata = &mut body.metadata;
         metadata.provider_code.clone_from(&self.provider_code);
         metadata.provider_name.clone_from(&self.provider_name);
@@ -132,14 +135,24 @@ impl Refusal {
 fn wire_availability(refusal: &Refusal, availability: &Availability) -> wire::Availability {
     let docs_url = format!("/docs/api#{}", availability.code.as_str());
     let mut wire = wire::Availability::new(availability.code, availability.is_retryable, docs_url);
-    wire.requested_models.clone_from(&availability.requested_models);
+    wire.requested_models
+        .clone_from(&availability.requested_models);
     wire.retry_after = refusal.retry_after;
-    wire.affected_providers.clone_from(&availability.affected_providers);
-    wire.excluded_by = availability.excluded_by.iter().map(|word| (*word).to_owned()).collect();
-    wire.fallback_models.clone_from(&availability.fallback_models);
-    wire.constraint = availability.constraint.as_ref().map(|(field, detail)| wire::Constraint {
-        field: (*field).to_owned(),
-        detail: detail.clone(),
-    });
+    wire.affected_providers
+        .clone_from(&availability.affected_providers);
+    wire.excluded_by = availability
+        .excluded_by
+        .iter()
+        .map(|word| (*word).to_owned())
+        .collect();
+    wire.fallback_models
+        .clone_from(&availability.fallback_models);
+    wire.constraint = availability
+        .constraint
+        .as_ref()
+        .map(|(field, detail)| wire::Constraint {
+            field: (*field).to_owned(),
+            detail: detail.clone(),
+        });
     wire
 }

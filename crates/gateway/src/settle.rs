@@ -74,7 +74,10 @@ impl Generation {
             model: self.record.requested_model.clone(),
         };
         let payload = serde_json::to_vec(&opening).unwrap_or_default();
-        self.gateway.spool.open_record(&self.record.id, payload).map_err(|error| spool_refusal(&error))?;
+        self.gateway
+            .spool
+            .open_record(&self.record.id, payload)
+            .map_err(|error| spool_refusal(&error))?;
         self.hold = Some(hold);
         self.is_open = true;
         Ok(())
@@ -111,12 +114,16 @@ impl Generation {
         error_type: Option<String>,
     ) {
         let catalogue = &self.snapshot.catalogue;
-        let Some(facts) = catalogue.endpoints().get(endpoint) else { return };
+        let Some(facts) = catalogue.endpoints().get(endpoint) else {
+            return;
+        };
         let provider = catalogue.providers().get(facts.provider);
         let model = catalogue.models().get(facts.model);
         self.record.attempts.push(AttemptRecord {
             endpoint_id: facts.id.clone(),
-            provider_name: provider.map(|provider| provider.name.clone()).unwrap_or_default(),
+            provider_name: provider
+                .map(|provider| provider.name.clone())
+                .unwrap_or_default(),
             model: model.map(|model| model.id.clone()).unwrap_or_default(),
             status,
             latency_ms: millis(latency),
@@ -132,8 +139,12 @@ impl Generation {
     /// Display name of the provider that answers.
     pub(crate) fn provider_name(&self) -> String {
         let providers = self.snapshot.catalogue.providers();
-        let provider = self.answering().and_then(|endpoint| providers.get(endpoint.provider));
-        provider.map(|provider| provider.name.clone()).unwrap_or_default()
+        let provider = self
+            .answering()
+            .and_then(|endpoint| providers.get(endpoint.provider));
+        provider
+            .map(|provider| provider.name.clone())
+            .unwrap_or_default()
     }
 
     /// The answer is whole. Charges it and hands it to the spool; the returned future resolves
@@ -195,15 +206,25 @@ impl Generation {
     fn charge(&mut self, meter: &Meter, outcome: Outcome) -> Tail {
         let usage = self.usage(meter);
         self.note_usage(&usage, meter);
-        let prices = self.answering().and_then(|endpoint| endpoint.prices.as_ref());
+        let prices = self
+            .answering()
+            .and_then(|endpoint| endpoint.prices.as_ref());
         let (charge, saved) = prices.map_or_else(Default::default, |prices| {
-            (price(prices, &usage, meter, self.prompt_images), cache_saving(prices, &usage))
+            (
+                price(prices, &usage, meter, self.prompt_images),
+                cache_saving(prices, &usage),
+            )
         });
         self.record.cache_saved_nano = saved.nano();
         self.record.outcome = outcome;
         self.record.charged_nano = charge.total.nano();
         self.record.generation_ms = millis(self.began.elapsed());
-        Tail { usage, charge, is_byok: false, metadata: self.metadata.take() }
+        Tail {
+            usage,
+            charge,
+            is_byok: false,
+            metadata: self.metadata.take(),
+        }
     }
 
     /// What the provider reported, or an estimate that says so.
@@ -241,9 +262,15 @@ impl Generation {
             record.finish_reason = Some(reason.as_str().to_owned());
             record.native_finish_reason.clone_from(native);
         }
-        record.latency_ms = millis(self.first_token_after.unwrap_or_else(|| self.began.elapsed()));
+        record.latency_ms = millis(
+            self.first_token_after
+                .unwrap_or_else(|| self.began.elapsed()),
+        );
         let catalogue = &self.snapshot.catalogue;
-        if let Some(endpoint) = self.endpoint.and_then(|index| catalogue.endpoints().get(index)) {
+        if let Some(endpoint) = self
+            .endpoint
+            .and_then(|index| catalogue.endpoints().get(index))
+        {
             record.endpoint_id.clone_from(&endpoint.id);
             if let Some(provider) = catalogue.providers().get(endpoint.provider) {
                 record.provider_name.clone_from(&provider.name);
@@ -290,12 +317,21 @@ fn price(prices: &Prices, usage: &Usage, meter: &Meter, images: u64) -> Charge {
     let charge = pricing::charge(prices, usage, images);
     let finish = meter.finish.as_ref().map(|(reason, _)| *reason);
     let is_blank = usage.completion_tokens == 0 && finish.is_none();
-    if is_blank || finish == Some(FinishReason::Error) { pricing::insured(charge) } else { charge }
+    if is_blank || finish == Some(FinishReason::Error) {
+        pricing::insured(charge)
+    } else {
+        charge
+    }
 }
 
 /// What the cached part of the prompt would have cost without a cache, less what it did cost.
 fn cache_saving(prices: &Prices, usage: &Usage) -> Money {
-    let uncached = Usage { cached_tokens: 0, cache_write_tokens: 0, cache_write_1h_tokens: 0, ..usage.clone() };
+    let uncached = Usage {
+        cached_tokens: 0,
+        cache_write_tokens: 0,
+        cache_write_1h_tokens: 0,
+        ..usage.clone()
+    };
     let without = pricing::charge(prices, &uncached, 0).total;
     without.saturating_sub(pricing::charge(prices, usage, 0).total)
 }
@@ -303,7 +339,9 @@ fn cache_saving(prices: &Prices, usage: &Usage) -> Money {
 fn throughput_milli(tokens: u64, span: Duration) -> Option<u64> {
     // Fewer tokens than this say more about the network than about the model.
     const ENOUGH_TOKENS: u64 = 16;
-    let millis = u64::try_from(span.as_millis()).ok().filter(|millis| *millis > 0)?;
+    let millis = u64::try_from(span.as_millis())
+        .ok()
+        .filter(|millis| *millis > 0)?;
     (tokens >= ENOUGH_TOKENS).then(|| tokens.saturating_mul(1_000_000) / millis)
 }
 

@@ -38,7 +38,11 @@ impl Snapshot {
                     .clone()
             })
             .collect();
-        Self { catalogue, names, credentials }
+        Self {
+            catalogue,
+            names,
+            credentials,
+        }
     }
 
     pub fn credential(&self, endpoint: usize) -> Option<&Credential> {

@@ -56,11 +56,19 @@ pub struct StreamBody {
 }
 
 enum State {
-    Waiting { pending: Pending, progress: Arc<Progress> },
+    Waiting {
+        pending: Pending,
+        progress: Arc<Progress>,
+    },
     Live(Box<Live>),
     /// The charge is on its way to the disk; the provider's connection is read to its end so that
     /// it can be used again.
-    Settling { stream: Box<dyn ChatStream>, tail: Box<Tail>, closed: Closed, rest: Option<Incoming> },
+    Settling {
+        stream: Box<dyn ChatStream>,
+        tail: Box<Tail>,
+        closed: Closed,
+        rest: Option<Incoming>,
+    },
     Done,
 }
 
@@ -93,7 +101,9 @@ impl StreamBody {
     /// Sets the timer to what is due next. From then on it is early rather than late, because data
     /// only moves deadlines away: it is looked at again when it rings.
     fn rearm(&mut self) {
-        let next = self.next_wake().max(Instant::now() + Duration::from_millis(1));
+        let next = self
+            .next_wake()
+            .max(Instant::now() + Duration::from_millis(1));
         self.timer.as_mut().reset(next);
     }
 
@@ -113,7 +123,9 @@ impl StreamBody {
     }
 
     fn poll_waiting(&mut self, context: &mut Context<'_>) -> bool {
-        let State::Waiting { pending, progress } = &mut self.state else { return false };
+        let State::Waiting { pending, progress } = &mut self.state else {
+            return false;
+        };
         match pending.as_mut().poll(context) {
             Poll::Pending => false,
             Poll::Ready(Ok(live)) => {
@@ -133,10 +145,16 @@ impl StreamBody {
     }
 
     fn poll_live(&mut self, context: &mut Context<'_>) -> bool {
-        let State::Live(live) = &mut self.state else { return false };
+        let State::Live(live) = &mut self.state else {
+            return false;
+        };
         if !live.flowing.ready.is_empty() {
             let ready = std::mem::take(&mut live.flowing.ready);
-            if self.out.is_empty() { self.out = ready } else { self.out.extend_from_slice(&ready) }
+            if self.out.is_empty() {
+                self.out = ready
+            } else {
+                self.out.extend_from_slice(&ready)
+            }
         }
         let mut result = Ok(());
         let mut is_over = live.flowing.is_done;
@@ -145,7 +163,9 @@ impl StreamBody {
                 Poll::Pending => break,
                 Poll::Ready(Some(Ok(frame))) => {
                     self.last_in = Instant::now();
-                    let Ok(data) = frame.into_data() else { continue };
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
                     result = live.flowing.stream.feed(&data, &mut self.out);
                     is_over = result.is_err() || live.flowing.stream.is_done();
                 }
@@ -170,8 +190,14 @@ impl StreamBody {
 
     /// The provider's part is over, well or badly.
     fn end(&mut self, result: Result<(), Failure>) {
-        let State::Live(live) = std::mem::replace(&mut self.state, State::Done) else { return };
-        let Live { mut flowing, generation, .. } = *live;
+        let State::Live(live) = std::mem::replace(&mut self.state, State::Done) else {
+            return;
+        };
+        let Live {
+            mut flowing,
+            generation,
+            ..
+        } = *live;
         let provider = generation.provider_name();
         let failure = match result {
             Ok(()) => match generation.settle_complete(flowing.stream.meter()) {
@@ -196,7 +222,15 @@ impl StreamBody {
     }
 
     fn poll_settling(&mut self, context: &mut Context<'_>) -> bool {
-        let State::Settling { stream, tail, closed, rest } = &mut self.state else { return false };
+        let State::Settling {
+            stream,
+            tail,
+            closed,
+            rest,
+        } = &mut self.state
+        else {
+            return false;
+        };
         if let Some(body) = rest
             && let Poll::Ready(None | Some(Err(_))) = Pin::new(body).poll_frame(context)
         {
@@ -216,7 +250,11 @@ impl StreamBody {
                     error_type: ErrorType::Server,
                     ..Failure::unavailable("The answer could not be recorded.")
                 };
-                stream.fail(&failure_body(&failure, "").error_object(), None, &mut self.out);
+                stream.fail(
+                    &failure_body(&failure, "").error_object(),
+                    None,
+                    &mut self.out,
+                );
                 self.state = State::Done;
                 true
             }
@@ -248,9 +286,9 @@ impl StreamBody {
     fn next_wake(&self) -> Instant {
         let comment = self.last_out + self.comment_interval;
         match &self.state {
-            State::Live(live) => {
-                comment.min(self.last_in + self.idle_timeout).min(live.total_deadline)
-            }
+            State::Live(live) => comment
+                .min(self.last_in + self.idle_timeout)
+                .min(live.total_deadline),
             _ => comment,
         }
     }
@@ -301,10 +339,13 @@ impl Drop for StreamBody {
     /// The client left before the end. What is owed is settled; a provider that can be stopped is
     /// stopped by closing its connection, the others are read to their end in the background.
     fn drop(&mut self) {
-        let State::Live(live) = std::mem::replace(&mut self.state, State::Done) else { return };
+        let State::Live(live) = std::mem::replace(&mut self.state, State::Done) else {
+            return;
+        };
         let room = live.generation.gateway.settings.max_drains;
         if live.cancels || DRAINS.load(Ordering::Relaxed) >= room {
-            live.generation.settle_cancelled(live.flowing.stream.meter());
+            live.generation
+                .settle_cancelled(live.flowing.stream.meter());
             return;
         }
         match tokio::runtime::Handle::try_current() {
@@ -312,21 +353,30 @@ impl Drop for StreamBody {
                 DRAINS.fetch_add(1, Ordering::Relaxed);
                 runtime.spawn(drain(*live));
             }
-            Err(_) => live.generation.settle_cancelled(live.flowing.stream.meter()),
+            Err(_) => live
+                .generation
+                .settle_cancelled(live.flowing.stream.meter()),
         }
     }
 }
 
 /// Reads a stream nobody listens to, for its usage.
 async fn drain(live: Live) {
-    let Live { mut flowing, generation, total_deadline, .. } = live;
+    let Live {
+        mut flowing,
+        generation,
+        total_deadline,
+        ..
+    } = live;
     let mut ignored = BytesMut::new();
     let reading = async {
         while !flowing.stream.is_done() {
             ignored.clear();
             match flowing.body.frame().await {
                 Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
                     if flowing.stream.feed(&data, &mut ignored).is_err() {
                         return;
                     }

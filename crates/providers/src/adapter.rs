@@ -67,7 +67,10 @@ pub fn open_stream(
             Box::new(Translated::new(decoder, identity))
         }
         Dialect::Gemini => {
-            let options = gemini::Options { generation_id: identity.id.clone(), read_back };
+            let options = gemini::Options {
+                generation_id: identity.id.clone(),
+                read_back,
+            };
             if is_json {
                 let decode = move |body: &[u8], sink: &mut dyn Sink| {
                     gemini::decode(body, options.clone(), sink)
@@ -77,9 +80,11 @@ pub fn open_stream(
             Box::new(Translated::new(gemini::Decoder::new(options), identity))
         }
         // This one notices by itself.
-        Dialect::OpenAiChat | Dialect::Other(_) => {
-            Box::new(openai_chat::StreamEditor::new(identity, &endpoint.quirks, &read_back))
-        }
+        Dialect::OpenAiChat | Dialect::Other(_) => Box::new(openai_chat::StreamEditor::new(
+            identity,
+            &endpoint.quirks,
+            &read_back,
+        )),
     }
 }
 
@@ -95,7 +100,11 @@ const MAX_GATHERED_BYTES: usize = interline_wire::sse::MAX_EVENT_BYTES;
 
 impl<F: FnMut(&[u8], &mut dyn Sink) -> Result<(), Failure>> Gathered<F> {
     fn new(decode: F) -> Self {
-        Self { bytes: BytesMut::new(), decode, is_done: false }
+        Self {
+            bytes: BytesMut::new(),
+            decode,
+            is_done: false,
+        }
     }
 }
 
@@ -141,7 +150,14 @@ pub fn read_answer(
         Dialect::Gemini => {
             let generation_id = identity.id.clone();
             let mut assembler = Assembler::new(identity);
-            gemini::decode(&body, gemini::Options { generation_id, read_back }, &mut assembler)?;
+            gemini::decode(
+                &body,
+                gemini::Options {
+                    generation_id,
+                    read_back,
+                },
+                &mut assembler,
+            )?;
             assembler
         }
     };
@@ -167,5 +183,8 @@ pub fn classify<'h>(
 }
 
 fn not_spoken(dialect: &str) -> Failure {
-    Failure::invalid(ErrorType::Server, format!("the dialect {dialect} is not spoken yet"))
+    Failure::invalid(
+        ErrorType::Server,
+        format!("the dialect {dialect} is not spoken yet"),
+    )
 }

@@ -11,15 +11,25 @@ pub(crate) fn presented_key(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(value) = text("authorization") {
         let (scheme, key) = value.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()).filter(|k| !k.is_empty());
+        return scheme
+            .eq_ignore_ascii_case("bearer")
+            .then_some(key.trim())
+            .filter(|k| !k.is_empty());
     }
-    text("x-api-key").or_else(|| text("api-key")).map(str::trim).filter(|key| !key.is_empty())
+    text("x-api-key")
+        .or_else(|| text("api-key"))
+        .map(str::trim)
+        .filter(|key| !key.is_empty())
 }
 
 /// The caller of any authenticated route.
 pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Arc<Caller>, ApiError> {
     let key = presented_key(headers).ok_or(KeyError::Missing)?;
-    Ok(app.gateway.keys.authenticate(key, app.gateway.now()).await?)
+    Ok(app
+        .gateway
+        .keys
+        .authenticate(key, app.gateway.now())
+        .await?)
 }
 
 /// The caller of an inference route: management keys administer and never infer.

@@ -56,7 +56,10 @@ impl ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal: Box::new(refusal), user_id: None }
+        Self {
+            refusal: Box::new(refusal),
+            user_id: None,
+        }
     }
 }
 
@@ -79,7 +82,9 @@ impl From<interline_store::Error> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let refusal = &self.refusal;
-        let text = refusal.to_body(self.user_id).envelope(refusal.metadata.as_deref());
+        let text = refusal
+            .to_body(self.user_id)
+            .envelope(refusal.metadata.as_deref());
         let status =
             StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, text).into_response();

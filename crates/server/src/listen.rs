@@ -33,7 +33,11 @@ pub struct Bounds {
 
 /// Binds an address. A port that is taken is an error that names the way out.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -101,7 +105,10 @@ pub async fn serve<S>(
     }
     drop(listener);
     let _ = stopping.send(true);
-    if tokio::time::timeout(bounds.drain, alive.closed()).await.is_err() {
+    if tokio::time::timeout(bounds.drain, alive.closed())
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests were still running when the drain deadline passed");
     }
 }

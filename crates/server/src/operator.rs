@@ -23,16 +23,49 @@ async fn metrics(State(app): State<App>) -> String {
     let spool = app.gateway.spool.status();
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, value: u64| {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+        let _ = writeln!(
+            text,
+            "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
+        );
     };
     let running = app.gateway.running.load(Ordering::Relaxed) as u64;
-    gauge("interline_requests_running", "Requests between admission and settlement.", running);
-    gauge("interline_spool_backlog", "Charges not posted yet.", spool.backlog as u64);
-    gauge("interline_spool_pending", "Records waiting for the disk.", spool.pending as u64);
-    gauge("interline_spool_bytes", "Bytes of spool files.", spool.bytes);
-    gauge("interline_spool_failed", "1: the spool takes no records.", u64::from(spool.failed.is_some()));
-    let resting = app.gateway.health.all().iter().filter(|health| health.is_resting).count();
-    gauge("interline_endpoints_resting", "Endpoints asked to be left alone.", resting as u64);
+    gauge(
+        "interline_requests_running",
+        "Requests between admission and settlement.",
+        running,
+    );
+    gauge(
+        "interline_spool_backlog",
+        "Charges not posted yet.",
+        spool.backlog as u64,
+    );
+    gauge(
+        "interline_spool_pending",
+        "Records waiting for the disk.",
+        spool.pending as u64,
+    );
+    gauge(
+        "interline_spool_bytes",
+        "Bytes of spool files.",
+        spool.bytes,
+    );
+    gauge(
+        "interline_spool_failed",
+        "1: the spool takes no records.",
+        u64::from(spool.failed.is_some()),
+    );
+    let resting = app
+        .gateway
+        .health
+        .all()
+        .iter()
+        .filter(|health| health.is_resting)
+        .count();
+    gauge(
+        "interline_endpoints_resting",
+        "Endpoints asked to be left alone.",
+        resting as u64,
+    );
     text
 }
 

@@ -851,8 +851,16 @@ pub(crate) const ALL: &[Shape] = &[
             ("supports_voice_cloning", "boolean", ""),
             ("supports_tool_choice", "ToolChoiceSupport", ""),
             ("supports_diarization", "boolean", ""),
-            ("native_tools", "object", "Server tools that the provider runs itself. Empty in this version."),
-            ("service_tier", "string|null", "Always `null` in this version."),
+            (
+                "native_tools",
+                "object",
+                "Server tools that the provider runs itself. Empty in this version.",
+            ),
+            (
+                "service_tier",
+                "string|null",
+                "Always `null` in this version.",
+            ),
             (
                 "status",
                 "integer -10..0",
@@ -961,12 +969,32 @@ pub(crate) const ALL: &[Shape] = &[
             ("creator_user_id", "string|null", ""),
             ("expires_at", "time|null", ""),
             ("rate_limit", "RateLimit", "Deprecated."),
-            ("budgets", "[Budget]", "The layers of limits that hold for the key."),
-            ("effective_budget", "Budget|null", "The one of `budgets` that blocks first."),
-            ("allowed_data_regions", "[string]", "Always `global` in this version."),
+            (
+                "budgets",
+                "[Budget]",
+                "The layers of limits that hold for the key.",
+            ),
+            (
+                "effective_budget",
+                "Budget|null",
+                "The one of `budgets` that blocks first.",
+            ),
+            (
+                "allowed_data_regions",
+                "[string]",
+                "Always `global` in this version.",
+            ),
             ("free_model_daily_requests", "FreeRequests", ""),
-            ("organization_id", "string|null", "Always `null` in this version."),
-            ("workspace_id", "string|null", "Always `null` in this version."),
+            (
+                "organization_id",
+                "string|null",
+                "Always `null` in this version.",
+            ),
+            (
+                "workspace_id",
+                "string|null",
+                "Always `null` in this version.",
+            ),
         ],
     },
     Shape {
@@ -975,19 +1003,35 @@ pub(crate) const ALL: &[Shape] = &[
         fields: &[
             ("scope", "string", "`key_limit`: the key's own."),
             ("budget_id", "string|null", "Always `null` in this version."),
-            ("guardrail_id", "string|null", "Always `null` in this version."),
+            (
+                "guardrail_id",
+                "string|null",
+                "Always `null` in this version.",
+            ),
             ("limit_usd", "number", ""),
             ("spend_usd", "number", ""),
             ("remaining_usd", "number", ""),
-            ("include_byok", "boolean", "Whether calls through providers' keys of your own count."),
-            ("reset_interval", "'daily'|'weekly'|'monthly'|null", "`null`: it is for good."),
+            (
+                "include_byok",
+                "boolean",
+                "Whether calls through providers' keys of your own count.",
+            ),
+            (
+                "reset_interval",
+                "'daily'|'weekly'|'monthly'|null",
+                "`null`: it is for good.",
+            ),
             ("resets_at", "time|null", "When the current period ends."),
         ],
     },
     Shape {
         name: "FreeRequests",
         about: "Calls of `:free` models in a day. Not limited and not counted by this version: -1.",
-        fields: &[("limit", "integer", ""), ("used", "integer", ""), ("remaining", "integer", "")],
+        fields: &[
+            ("limit", "integer", ""),
+            ("used", "integer", ""),
+            ("remaining", "integer", ""),
+        ],
     },
     Shape {
         name: "RateLimit",

@@ -21,7 +21,10 @@ use std::time::{Duration, Instant};
 const MAX_CLIENT_FACT: usize = 512;
 
 /// Answer a chat, streamed or whole.
-pub(crate) async fn complete(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn complete(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let began = Instant::now();
     let (head, body) = request.into_parts();
     if app.gateway.running.load(Ordering::Relaxed) >= app.settings.max_running {
@@ -30,9 +33,16 @@ pub(crate) async fn complete(State(app): State<App>, request: Request) -> Result
     }
     let caller = inference_caller(&app, &head.headers).await?;
     let account = caller.account_id.to_string();
-    let body = read_body(&app, &head.headers, body).await.map_err(|error| error.of(&account))?;
+    let body = read_body(&app, &head.headers, body)
+        .await
+        .map_err(|error| error.of(&account))?;
     let client = client_facts(&head.headers).map_err(|error| error.of(&account))?;
-    let inbound = Inbound { body, caller, client, began };
+    let inbound = Inbound {
+        body,
+        caller,
+        client,
+        began,
+    };
     let outcome = journey::run(&app.gateway, inbound)
         .await
         .map_err(|refusal| ApiError::from(refusal).of(&account))?;
@@ -41,12 +51,18 @@ pub(crate) async fn complete(State(app): State<App>, request: Request) -> Result
 
 fn render(outcome: Outcome) -> Response {
     match outcome {
-        Outcome::Whole { generation_id, body } => {
+        Outcome::Whole {
+            generation_id,
+            body,
+        } => {
             let mut response = body.into_response();
             mark(response.headers_mut(), &generation_id, "application/json");
             response
         }
-        Outcome::Stream { generation_id, body } => {
+        Outcome::Stream {
+            generation_id,
+            body,
+        } => {
             let mut response = Response::new(Body::new(body));
             let headers = response.headers_mut();
             mark(headers, &generation_id, "text/event-stream");
@@ -73,7 +89,9 @@ async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, 
         let message = format!("The request body is larger than {limit} bytes.");
         ApiError::new(ErrorType::PayloadTooLarge, message)
     };
-    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
@@ -83,7 +101,9 @@ async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, 
         let mut all = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| ApiError::invalid("The request body broke off."))?;
-            let Ok(data) = frame.into_data() else { continue };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
             if first.is_empty() && all.is_empty() {
                 first = data;
             } else {
@@ -102,10 +122,12 @@ async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, 
         }
         Ok(if all.is_empty() { first } else { all.freeze() })
     };
-    tokio::time::timeout(app.settings.body_timeout, reading).await.unwrap_or_else(|_| {
-        let late = "The request body did not arrive in time.";
-        Err(ApiError::new(ErrorType::Timeout, late).with_status(408))
-    })
+    tokio::time::timeout(app.settings.body_timeout, reading)
+        .await
+        .unwrap_or_else(|_| {
+            let late = "The request body did not arrive in time.";
+            Err(ApiError::new(ErrorType::Timeout, late).with_status(408))
+        })
 }
 
 fn client_facts(headers: &HeaderMap) -> Result<ClientFacts, ApiError> {
@@ -117,11 +139,18 @@ fn client_facts(headers: &HeaderMap) -> Result<ClientFacts, ApiError> {
             .map(|value| value.chars().take(MAX_CLIENT_FACT).collect::<String>())
     };
     let session_id = text(&["x-session-id"]);
-    if session_id.as_ref().is_some_and(|id| id.chars().count() > 256) {
-        return Err(ApiError::invalid("x-session-id: longer than 256 characters"));
+    if session_id
+        .as_ref()
+        .is_some_and(|id| id.chars().count() > 256)
+    {
+        return Err(ApiError::invalid(
+            "x-session-id: longer than 256 characters",
+        ));
     }
-    let metadata =
-        text(&["x-openrouter-metadata", "x-openrouter-experimental-metadata"]);
+    let metadata = text(&[
+        "x-openrouter-metadata",
+        "x-openrouter-experimental-metadata",
+    ]);
     Ok(ClientFacts {
         referer: text(&["http-referer", "referer"]),
         title: text(&["x-openrouter-title", "x-title"]),

@@ -55,7 +55,11 @@ fn limits_begin_anew_at_midnight() {
     ] {
         for (reset, expected) in [(Daily, day), (Weekly, week), (Monthly, month)] {
             let found = next_reset(reset, Timestamp::from_seconds(now));
-            assert_eq!(found, Some(Timestamp::from_seconds(expected)), "{reset:?} after {now}");
+            assert_eq!(
+                found,
+                Some(Timestamp::from_seconds(expected)),
+                "{reset:?} after {now}"
+            );
         }
     }
 }
