@@ -36,7 +36,11 @@ async fn world(provider: &Handle) -> World {
 }
 
 async fn provider() -> Handle {
-    sim(Script { behaviour: good(), ..Script::default() }).await
+    sim(Script {
+        behaviour: good(),
+        ..Script::default()
+    })
+    .await
 }
 
 /// The documented error: its status, its type, and words that must be in its message. What is not
@@ -58,7 +62,10 @@ fn deviation(
         && answer.header("x-request-id").is_some();
     let text: String = answer.text().chars().take(1_000).collect();
     (!is_documented).then(|| {
-        format!("{at}: {} {text}\n  and not {status} {error_type} with {words:?}", answer.status)
+        format!(
+            "{at}: {} {text}\n  and not {status} {error_type} with {words:?}",
+            answer.status
+        )
     })
 }
 
@@ -72,48 +79,212 @@ fn body_of(request: &Value, more: &Value) -> Value {
     with(request.clone(), more)
 }
 
+/// A wrong request, and what is said of it: status, error type, words of the message.
+type Wrong = (Value, u16, &'static str, &'static [&'static str]);
+
+/// Sent streamed as well where the body is a request at all.
+#[expect(clippy::too_many_lines, reason = "a table of facts")]
+fn table() -> Vec<Wrong> {
+    let plain = chat("acme/large");
+    let refused = |more: Value| body_of(&plain, &more);
+    vec![
+        (
+            chat("acme/lage"),
+            400,
+            "invalid_request",
+            &["acme/lage is not a valid model ID", "acme/large"],
+        ),
+        (chat(""), 400, "invalid_request", &[]),
+        (
+            json!({ "messages": [] }),
+            400,
+            "invalid_prompt",
+            &["messages"],
+        ),
+        (
+            json!({ "model": "acme/large" }),
+            400,
+            "invalid_request",
+            &["messages"],
+        ),
+        (json!([]), 400, "invalid_request", &["object"]),
+        (json!("text"), 400, "invalid_request", &["object"]),
+        (
+            refused(json!({ "messages": "hello" })),
+            400,
+            "invalid_request",
+            &["messages"],
+        ),
+        (
+            refused(json!({ "messages": [1] })),
+            400,
+            "invalid_request",
+            &["messages[0]"],
+        ),
+        (
+            refused(json!({ "messages": [{ "role": "user", "content": 5 }] })),
+            400,
+            "invalid_request",
+            &["messages[0].content"],
+        ),
+        (
+            refused(json!({ "messages": [{ "role": "king", "content": "x" }] })),
+            400,
+            "invalid_prompt",
+            &["messages[0].role"],
+        ),
+        (
+            refused(json!({ "messages": [{ "content": "x" }] })),
+            400,
+            "invalid_prompt",
+            &["messages[0]", "role"],
+        ),
+        (
+            refused(
+                json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": 5 }] }] }),
+            ),
+            400,
+            "invalid_request",
+            &["messages[0].content[0]"],
+        ),
+        (
+            refused(json!({ "model": 5 })),
+            400,
+            "invalid_request",
+            &["model"],
+        ),
+        (
+            refused(json!({ "stream": "yes" })),
+            400,
+            "invalid_request",
+            &["stream"],
+        ),
+        (
+            refused(json!({ "temperature": "hot" })),
+            400,
+            "invalid_request",
+            &["temperature"],
+        ),
+        (
+            refused(json!({ "max_tokens": -1 })),
+            400,
+            "invalid_request",
+            &["max_tokens"],
+        ),
+        (
+            refused(json!({ "max_tokens": 1.5 })),
+            400,
+            "invalid_request",
+            &["max_tokens"],
+        ),
+        (
+            refused(json!({ "tools": [{ "type": "function" }] })),
+            400,
+            "invalid_request",
+            &["tools[0]"],
+        ),
+        (
+            refused(json!({ "provider": { "order": "cheap" } })),
+            400,
+            "invalid_request",
+            &["provider.order"],
+        ),
+        (
+            refused(json!({ "provider": { "sort": "mood" } })),
+            400,
+            "invalid_request",
+            &["provider.sort"],
+        ),
+        (
+            refused(json!({ "provider": { "max_price": { "prompt": "much" } } })),
+            400,
+            "invalid_request",
+            &["provider.max_price.prompt"],
+        ),
+        (
+            refused(json!({ "session_id": "x".repeat(257) })),
+            400,
+            "invalid_request",
+            &["session_id"],
+        ),
+        // Filters that leave nobody say who was excluded by what.
+        (
+            refused(json!({ "provider": { "only": ["nobody"] } })),
+            404,
+            "not_found",
+            &[
+                "cheap (not in provider.only)",
+                "dear (not in provider.only)",
+            ],
+        ),
+        (
+            refused(json!({ "provider": { "ignore": ["cheap", "dear"] } })),
+            404,
+            "not_found",
+            &["cheap (in provider.ignore)"],
+        ),
+        (
+            refused(json!({ "provider": { "max_price": { "prompt": 0.5 } } })),
+            404,
+            "not_found",
+            &[
+                "cheap (dearer than provider.max_price)",
+                "dear (dearer than provider.max_price)",
+            ],
+        ),
+        (
+            refused(json!({ "top_k": 5, "provider": { "require_parameters": true } })),
+            404,
+            "not_found",
+            &[
+                "cheap (does not support top_k)",
+                "dear (does not support top_k)",
+            ],
+        ),
+        (
+            refused(json!({ "provider": { "quantizations": ["int4"] } })),
+            404,
+            "not_found",
+            &["cheap", "quantization"],
+        ),
+        (
+            refused(json!({ "provider": { "zdr": true } })),
+            404,
+            "not_found",
+            &["cheap (no zero data retention"],
+        ),
+        (
+            refused(json!({ "provider": { "data_collection": "deny" } })),
+            404,
+            "not_found",
+            &["cheap (may store or train"],
+        ),
+        (
+            refused(json!({ "max_tokens": 100_000 })),
+            404,
+            "not_found",
+            &["cheap (cannot answer with that many tokens)"],
+        ),
+        (
+            refused(
+                json!({ "seed": 1, "provider": { "require_parameters": true, "max_price": { "prompt": 2 } } }),
+            ),
+            404,
+            "not_found",
+            &[
+                "cheap (does not support seed)",
+                "dear (dearer than provider.max_price)",
+            ],
+        ),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_requests_are_told_what_is_wrong_and_cost_nothing() {
     let _machine = shared().await;
     let provider = provider().await;
     let world = world(&provider).await;
-    let plain = chat("acme/large");
-    let refused = |more: Value| body_of(&plain, &more);
-    // Body, status, error type, words of the message.
-    let table: Vec<(Value, u16, &str, &[&str])> = vec![
-        (chat("acme/lage"), 400, "invalid_request", &["acme/lage is not a valid model ID", "acme/large"]),
-        (chat(""), 400, "invalid_request", &[]),
-        (json!({ "messages": [] }), 400, "invalid_prompt", &["messages"]),
-        (json!({ "model": "acme/large" }), 400, "invalid_request", &["messages"]),
-        (json!([]), 400, "invalid_request", &["object"]),
-        (json!("text"), 400, "invalid_request", &["object"]),
-        (refused(json!({ "messages": "hello" })), 400, "invalid_request", &["messages"]),
-        (refused(json!({ "messages": [1] })), 400, "invalid_request", &["messages[0]"]),
-        (refused(json!({ "messages": [{ "role": "user", "content": 5 }] })), 400, "invalid_request", &["messages[0].content"]),
-        (refused(json!({ "messages": [{ "role": "king", "content": "x" }] })), 400, "invalid_prompt", &["messages[0].role"]),
-        (refused(json!({ "messages": [{ "content": "x" }] })), 400, "invalid_prompt", &["messages[0]", "role"]),
-        (refused(json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": 5 }] }] })), 400, "invalid_request", &["messages[0].content[0]"]),
-        (refused(json!({ "model": 5 })), 400, "invalid_request", &["model"]),
-        (refused(json!({ "stream": "yes" })), 400, "invalid_request", &["stream"]),
-        (refused(json!({ "temperature": "hot" })), 400, "invalid_request", &["temperature"]),
-        (refused(json!({ "max_tokens": -1 })), 400, "invalid_request", &["max_tokens"]),
-        (refused(json!({ "max_tokens": 1.5 })), 400, "invalid_request", &["max_tokens"]),
-        (refused(json!({ "tools": [{ "type": "function" }] })), 400, "invalid_request", &["tools[0]"]),
-        (refused(json!({ "provider": { "order": "cheap" } })), 400, "invalid_request", &["provider.order"]),
-        (refused(json!({ "provider": { "sort": "mood" } })), 400, "invalid_request", &["provider.sort"]),
-        (refused(json!({ "provider": { "max_price": { "prompt": "much" } } })), 400, "invalid_request", &["provider.max_price.prompt"]),
-        (refused(json!({ "session_id": "x".repeat(257) })), 400, "invalid_request", &["session_id"]),
-        // Filters that leave nobody say who was excluded by what.
-        (refused(json!({ "provider": { "only": ["nobody"] } })), 404, "not_found", &["cheap (not in provider.only)", "dear (not in provider.only)"]),
-        (refused(json!({ "provider": { "ignore": ["cheap", "dear"] } })), 404, "not_found", &["cheap (in provider.ignore)"]),
-        (refused(json!({ "provider": { "max_price": { "prompt": 0.5 } } })), 404, "not_found", &["cheap (dearer than provider.max_price)", "dear (dearer than provider.max_price)"]),
-        (refused(json!({ "top_k": 5, "provider": { "require_parameters": true } })), 404, "not_found", &["cheap (does not support top_k)", "dear (does not support top_k)"]),
-        (refused(json!({ "provider": { "quantizations": ["int4"] } })), 404, "not_found", &["cheap", "quantization"]),
-        (refused(json!({ "provider": { "zdr": true } })), 404, "not_found", &["cheap (no zero data retention"]),
-        (refused(json!({ "provider": { "data_collection": "deny" } })), 404, "not_found", &["cheap (may store or train"]),
-        (refused(json!({ "max_tokens": 100_000 })), 404, "not_found", &["cheap (cannot answer with that many tokens)"]),
-        (refused(json!({ "seed": 1, "provider": { "require_parameters": true, "max_price": { "prompt": 2 } } })), 404, "not_found", &["cheap (does not support seed)", "dear (dearer than provider.max_price)"]),
-    ];
+    let table = table();
     let mut deviations = Vec::new();
     for (body, status, error_type, words) in &table {
         for is_streamed in [false, true] {
@@ -126,7 +297,13 @@ async fn wrong_requests_are_told_what_is_wrong_and_cost_nothing() {
                 body.clone()
             };
             let answer = world.client.chat(&body).await;
-            deviations.extend(deviation(&body.to_string(), &answer, *status, error_type, words));
+            deviations.extend(deviation(
+                &body.to_string(),
+                &answer,
+                *status,
+                error_type,
+                words,
+            ));
             if *status == 404 {
                 let error = &answer.json()["error"];
                 assert!(error["availability"]["code"].is_string(), "{body}: {error}");
@@ -138,13 +315,26 @@ async fn wrong_requests_are_told_what_is_wrong_and_cost_nothing() {
     let suggestion = world.client.chat(&chat("acme/lage")).await.json();
     let availability = &suggestion["error"]["availability"];
     assert_eq!(availability["code"], "model_not_found", "{suggestion}");
-    assert_eq!(availability["requested_models"], json!(["acme/lage"]), "{suggestion}");
-    assert!(availability["fallback_models"].as_array().is_some_and(|m| m.contains(&json!("acme/large"))));
-    let constraint = refused(json!({ "provider": { "max_price": { "prompt": 0.5 } } }));
+    assert_eq!(
+        availability["requested_models"],
+        json!(["acme/lage"]),
+        "{suggestion}"
+    );
+    assert!(
+        availability["fallback_models"]
+            .as_array()
+            .is_some_and(|m| m.contains(&json!("acme/large")))
+    );
+    let constraint = json!({ "provider": { "max_price": { "prompt": 0.5 } } });
+    let constraint = body_of(&chat("acme/large"), &constraint);
     let constraint = world.client.chat(&constraint).await.json();
     let availability = &constraint["error"]["availability"];
     assert_eq!(availability["code"], "constraint_filtered", "{constraint}");
-    assert_eq!(availability["excluded_by"], json!(["max_price"]), "{constraint}");
+    assert_eq!(
+        availability["excluded_by"],
+        json!(["max_price"]),
+        "{constraint}"
+    );
     world.finish().await.assert_charged(&BTreeMap::new());
 }
 
@@ -156,11 +346,17 @@ async fn bodies_that_are_no_request_are_refused_for_what_they_are() {
     let deep = |depth: usize| {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let body = chat("acme/large").to_string();
-        format!("{},\"metadata\":{{\"x\":{nested}}}}}", body.trim_end_matches('}').to_owned() + "}]")
+        format!(
+            "{},\"metadata\":{{\"x\":{nested}}}}}",
+            body.trim_end_matches('}').to_owned() + "}]"
+        )
     };
     let not_utf8 = {
         let mut body = chat("acme/large").to_string().into_bytes();
-        let at = body.iter().position(|byte| *byte == b'h').expect("hello is in it");
+        let at = body
+            .iter()
+            .position(|byte| *byte == b'h')
+            .expect("hello is in it");
         body[at] = 0xff;
         body
     };
@@ -168,28 +364,47 @@ async fn bodies_that_are_no_request_are_refused_for_what_they_are() {
         ("empty", Vec::new()),
         ("white space", b"  \n ".to_vec()),
         ("not JSON", b"model=acme/large".to_vec()),
-        ("cut short", b"{\"model\":\"acme/large\",\"messages\":[".to_vec()),
-        ("two values", [chat("acme/large").to_string(), "{}".to_owned()].concat().into_bytes()),
+        (
+            "cut short",
+            b"{\"model\":\"acme/large\",\"messages\":[".to_vec(),
+        ),
+        (
+            "two values",
+            [chat("acme/large").to_string(), "{}".to_owned()]
+                .concat()
+                .into_bytes(),
+        ),
         ("a bare value", b"null".to_vec()),
-        ("a lone surrogate's worth of control", b"{\"model\":\"a\x00b\"}".to_vec()),
+        (
+            "a lone surrogate's worth of control",
+            b"{\"model\":\"a\x00b\"}".to_vec(),
+        ),
         ("200 deep", deep(200).into_bytes()),
         ("100,000 deep", deep(100_000).into_bytes()),
         ("not UTF-8", not_utf8),
     ];
     let mut deviations = Vec::new();
     for (name, body) in table {
-        let request = world.client.request(Method::POST, crate::support::CHAT, Bytes::from(body));
+        let request = world
+            .client
+            .request(Method::POST, crate::support::CHAT, Bytes::from(body));
         let answer = world.client.try_send(request).await.expect("an answer");
         deviations.extend(deviation(name, &answer, 400, "invalid_request", &[]));
     }
     assert!(deviations.is_empty(), "{}", deviations.join("\n"));
     // Well formed and within the depth allowed.
     let request = deep(60);
-    let request = world.client.request(Method::POST, crate::support::CHAT, Bytes::from(request));
+    let request = world
+        .client
+        .request(Method::POST, crate::support::CHAT, Bytes::from(request));
     let answer = world.client.try_send(request).await.expect("an answer");
     assert_ne!(answer.status, 500, "{}", answer.text());
     let served = usize::from(answer.status == 200);
-    assert_eq!(provider.log().len(), served, "nobody was asked but for what was served");
+    assert_eq!(
+        provider.log().len(),
+        served,
+        "nobody was asked but for what was served"
+    );
     let books = world.finish().await;
     assert_eq!(books.charges.len(), served);
 }
@@ -215,14 +430,19 @@ async fn seventy_megabytes_are_refused_as_too_large() {
     assert_eq!(provider.log().len(), 1, "only the last one was passed on");
     let expected = BTreeMap::from([(answer.id(), 15_000)]);
     let books = world.finish().await;
-    assert_eq!(books.charges.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    assert_eq!(
+        books.charges.keys().collect::<Vec<_>>(),
+        expected.keys().collect::<Vec<_>>()
+    );
 }
 
 /// Sends a body in chunks, without saying how long it will be. `None`: the connection was closed
 /// while the body was still being sent.
 async fn send_unannounced(world: &World, bytes: usize) -> Option<u16> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let stream = tokio::net::TcpStream::connect(world.address).await.expect("the node listens");
+    let stream = tokio::net::TcpStream::connect(world.address)
+        .await
+        .expect("the node listens");
     let (mut reader, mut writer) = stream.into_split();
     let head = format!(
         "POST {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
@@ -266,13 +486,43 @@ async fn callers_without_a_valid_key_are_told_so_whatever_they_send() {
     let table: [(&str, &str, &str, u16, &str); 9] = [
         ("no header", "x-nothing", "x", 401, nobody),
         ("basic", "authorization", basic, 401, nobody),
-        ("no scheme", "authorization", world.client.key(), 401, nobody),
+        (
+            "no scheme",
+            "authorization",
+            world.client.key(),
+            401,
+            nobody,
+        ),
         ("empty bearer", "authorization", "Bearer ", 401, nobody),
-        ("unknown key", "authorization", &unknown, 401, "User not found."),
-        ("overlong key", "authorization", &long, 401, "User not found."),
-        ("unknown x-api-key", "x-api-key", &unknown, 401, "User not found."),
+        (
+            "unknown key",
+            "authorization",
+            &unknown,
+            401,
+            "User not found.",
+        ),
+        (
+            "overlong key",
+            "authorization",
+            &long,
+            401,
+            "User not found.",
+        ),
+        (
+            "unknown x-api-key",
+            "x-api-key",
+            &unknown,
+            401,
+            "User not found.",
+        ),
         ("x-api-key", "x-api-key", world.client.key(), 200, ""),
-        ("lower-case bearer", "authorization", &good.replace("Bearer", "bearer"), 200, ""),
+        (
+            "lower-case bearer",
+            "authorization",
+            &good.replace("Bearer", "bearer"),
+            200,
+            "",
+        ),
     ];
     let mut served = 0;
     for (name, header, value, status, message) in table {
@@ -309,11 +559,18 @@ async fn a_request_that_a_provider_refuses_is_the_callers_fault_and_is_not_tried
             message: Some("that is wrong".to_owned()),
             ..Fault::default()
         };
-        Behaviour { faults: vec![fault], ..Behaviour::default() }
+        Behaviour {
+            faults: vec![fault],
+            ..Behaviour::default()
+        }
     };
     let models = [("400", refusing(400)), ("422", refusing(422))];
     let models = models.map(|(name, behaviour)| (name.to_owned(), behaviour));
-    let provider = sim(Script { models: models.into(), ..Script::default() }).await;
+    let provider = sim(Script {
+        models: models.into(),
+        ..Script::default()
+    })
+    .await;
     let mut blueprint = Blueprint::new()
         .provider("first", Dialect::OpenaiChat, &provider)
         .provider("second", Dialect::OpenaiChat, &provider);
@@ -331,7 +588,10 @@ async fn a_request_that_a_provider_refuses_is_the_callers_fault_and_is_not_tried
             let answer = world.client.chat(&body(&format!("acme/{status}"))).await;
             let text = answer.text();
             assert_eq!(answer.status, status, "{text}");
-            assert!(text.contains("that is wrong"), "the provider's words are passed on: {text}");
+            assert!(
+                text.contains("that is wrong"),
+                "the provider's words are passed on: {text}"
+            );
             assert_eq!(provider.log().len(), 1, "asked once: {text}");
         }
     }

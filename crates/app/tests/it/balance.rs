@@ -17,10 +17,18 @@ async fn provider() -> Handle {
     let behaviour = Behaviour {
         first_byte_delay_ms: 300,
         text: Text::Tokens(5),
-        usage: Counts { prompt: Some(10), completion: Some(5), ..Counts::default() },
+        usage: Counts {
+            prompt: Some(10),
+            completion: Some(5),
+            ..Counts::default()
+        },
         ..Behaviour::default()
     };
-    sim(Script { behaviour, ..Script::default() }).await
+    sim(Script {
+        behaviour,
+        ..Script::default()
+    })
+    .await
 }
 
 async fn check(dialect: Dialect, prices: &str, body: Value) {
@@ -46,16 +54,32 @@ async fn check(dialect: Dialect, prices: &str, body: Value) {
             check_refusal(&answer);
         }
     }
-    assert_eq!((expected.len(), refused), (AFFORDABLE, AT_ONCE - AFFORDABLE), "served and refused");
-    assert_eq!(provider.log().len(), AFFORDABLE, "nobody worked for a refusal");
+    assert_eq!(
+        (expected.len(), refused),
+        (AFFORDABLE, AT_ONCE - AFFORDABLE),
+        "served and refused"
+    );
+    assert_eq!(
+        provider.log().len(),
+        AFFORDABLE,
+        "nobody worked for a refusal"
+    );
     // Spent: also without others in flight.
     let late = world.client.chat(&body).await;
     check_refusal(&late);
-    assert!(late.header("retry-after").is_none(), "waiting does not help: {}", late.text());
+    assert!(
+        late.header("retry-after").is_none(),
+        "waiting does not help: {}",
+        late.text()
+    );
     let world = Arc::into_inner(world).expect("all requests are over");
     let books = world.finish().await;
     books.assert_charged(&expected);
-    assert_eq!((books.posted, books.leased, books.uncovered), (0, 0, 0), "spent to the last cent");
+    assert_eq!(
+        (books.posted, books.leased, books.uncovered),
+        (0, 0, 0),
+        "spent to the last cent"
+    );
 }
 
 /// The documented 402.
@@ -65,16 +89,24 @@ fn check_refusal(answer: &Answer) {
     let body = answer.json();
     let error = &body["error"];
     assert_eq!(error["code"], 402, "{text}");
-    assert_eq!(error["metadata"]["error_type"], "payment_required", "{text}");
+    assert_eq!(
+        error["metadata"]["error_type"], "payment_required",
+        "{text}"
+    );
     let message = error["message"].as_str().unwrap_or_default();
-    let source = error["metadata"]["limit_source"].as_str().unwrap_or_default();
+    let source = error["metadata"]["limit_source"]
+        .as_str()
+        .unwrap_or_default();
     match source {
         "openrouter_credits" => assert!(message.contains("credits"), "{text}"),
         "openrouter_in_flight_budget" => {
             let start = "This request would exceed your available credits given your current \
                          in-flight requests.";
             assert!(message.starts_with(start), "{text}");
-            assert_eq!(error["metadata"]["reason"], "in_flight_budget_exhausted", "{text}");
+            assert_eq!(
+                error["metadata"]["reason"], "in_flight_budget_exhausted",
+                "{text}"
+            );
             assert!(answer.header("retry-after").is_some(), "{text}");
         }
         other => panic!("limit_source {other}: {text}"),
@@ -91,7 +123,12 @@ const BY_REQUEST: &str = "prompt = \"0\", completion = \"0\", request = \"0.005\
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_balance_for_ten_serves_ten_of_two_hundred_streams_at_once() {
     let _machine = shared().await;
-    check(Dialect::OpenaiChat, BY_TOKEN, five_tokens(streamed("acme/m"))).await;
+    check(
+        Dialect::OpenaiChat,
+        BY_TOKEN,
+        five_tokens(streamed("acme/m")),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -109,7 +146,12 @@ async fn a_balance_for_ten_serves_ten_where_requests_have_a_price() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_balance_for_ten_serves_ten_at_an_anthropic_provider() {
     let _machine = shared().await;
-    check(Dialect::AnthropicMessages, BY_TOKEN, five_tokens(streamed("acme/m"))).await;
+    check(
+        Dialect::AnthropicMessages,
+        BY_TOKEN,
+        five_tokens(streamed("acme/m")),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,7 +173,10 @@ async fn a_refusal_says_how_many_tokens_are_affordable() {
     let body = with(chat("acme/m"), &json!({ "max_tokens": 100 }));
     let answer = world.client.chat(&body).await;
     check_refusal(&answer);
-    let message = answer.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+    let message = answer.json()["error"]["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let expected = "This request requires more credits, or fewer max_tokens. You requested up to \
                     100 tokens, but can only afford 50.";
     assert!(message.starts_with(expected), "{message}");
@@ -139,7 +184,9 @@ async fn a_refusal_says_how_many_tokens_are_affordable() {
     let answer = world.client.chat(&chat("acme/m")).await;
     assert!(answer.complete_text().is_some(), "{}", answer.text());
     let sent: Value = serde_json::from_str(&provider.log()[0].body).expect("JSON");
-    let cap = sent["max_tokens"].as_u64().or_else(|| sent["max_completion_tokens"].as_u64());
+    let cap = sent["max_tokens"]
+        .as_u64()
+        .or_else(|| sent["max_completion_tokens"].as_u64());
     assert_eq!(cap, Some(50), "{sent}");
     let expected = BTreeMap::from([(answer.id(), COST)]);
     world.finish().await.assert_charged(&expected);

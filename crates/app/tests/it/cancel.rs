@@ -25,7 +25,11 @@ async fn provider(tokens: u32) -> Handle {
         chunk_delay_ms: 20,
         ..Behaviour::default()
     };
-    sim(Script { behaviour, ..Script::default() }).await
+    sim(Script {
+        behaviour,
+        ..Script::default()
+    })
+    .await
 }
 
 async fn world(provider: &Handle, dialect: Dialect, cancels: bool) -> World {
@@ -61,7 +65,10 @@ async fn leave_early(world: &Arc<World>, provider: &Arc<Handle>) -> Vec<(String,
 async fn ended(provider: &Handle, count: usize) -> Vec<Entry> {
     eventually("the provider is done", async || {
         let log = provider.log();
-        let ended = log.iter().filter(|entry| entry.outcome != Outcome::Running).count();
+        let ended = log
+            .iter()
+            .filter(|entry| entry.outcome != Outcome::Running)
+            .count();
         (ended == count).then_some(log)
     })
     .await
@@ -77,11 +84,17 @@ async fn check_stopped(dialect: Dialect) {
     let mut slowest = 0;
     for entry in &log {
         assert_eq!(entry.outcome, Outcome::Cancelled, "{entry:?}");
-        let took = entry.ended_ms.unwrap_or(u64::MAX).saturating_sub(first_left);
+        let took = entry
+            .ended_ms
+            .unwrap_or(u64::MAX)
+            .saturating_sub(first_left);
         slowest = slowest.max(took);
-        assert!(took <= STOPPED_WITHIN_MS, "stopped {took} ms after the first client left");
+        assert!(
+            took <= STOPPED_WITHIN_MS,
+            "stopped {took} ms after the first client left"
+        );
     }
-    println!("{dialect:?}: {CLIENTS} providers stopped, the slowest after {slowest} ms");
+    eprintln!("{dialect:?}: {CLIENTS} providers stopped, the slowest after {slowest} ms");
     let ids: Vec<String> = left.into_iter().map(|(id, _)| id).collect();
     let books = world.books_with(&ids).await;
     for id in &ids {
@@ -90,16 +103,26 @@ async fn check_stopped(dialect: Dialect) {
         assert!(charged > 0, "what was produced is owed: {record}");
         assert_eq!(record["outcome"], "cancelled", "{record}");
         // Gemini counts along with every chunk; the others had not reported anything yet.
-        assert_eq!(record["is_estimated"], dialect != Dialect::Gemini, "{record}");
+        assert_eq!(
+            record["is_estimated"],
+            dialect != Dialect::Gemini,
+            "{record}"
+        );
         let seen = world.client.generation(id).await;
         assert_eq!(seen["cancelled"], true, "{seen}");
-        assert!(seen["total_cost"].as_f64().is_some_and(|cost| cost > 0.0), "{seen}");
+        assert!(
+            seen["total_cost"].as_f64().is_some_and(|cost| cost > 0.0),
+            "{seen}"
+        );
         // Three chunks were read; what was sent meanwhile is little, not the whole answer.
         let tokens = seen["tokens_completion"].as_u64().unwrap_or_default();
         assert!((1..u64::from(LONG) / 2).contains(&tokens), "{seen}");
     }
     let world = Arc::into_inner(world).expect("all clients left");
-    let expected = ids.iter().map(|id| (id.clone(), books.charges[id])).collect();
+    let expected = ids
+        .iter()
+        .map(|id| (id.clone(), books.charges[id]))
+        .collect();
     world.finish().await.assert_charged(&expected);
 }
 
@@ -126,7 +149,10 @@ async fn a_provider_that_cannot_be_stopped_is_read_to_its_end_and_paid_in_full()
     for id in &ids {
         let record = books.record(id);
         assert_eq!(record["outcome"], "cancelled", "{record}");
-        assert_ne!(record["is_estimated"], true, "the provider reported it: {record}");
+        assert_ne!(
+            record["is_estimated"], true,
+            "the provider reported it: {record}"
+        );
     }
     let expected = ids.into_iter().map(|id| (id, FULL_COST)).collect();
     let world = Arc::into_inner(world).expect("all clients left");
@@ -154,7 +180,10 @@ async fn a_whole_answer_whose_client_left_runs_to_its_end_and_is_paid() {
             let body = chat("acme/m");
             let asking = world.client.open(&body);
             let patience = Duration::from_millis(200);
-            assert!(tokio::time::timeout(patience, asking).await.is_err(), "left before the head");
+            assert!(
+                tokio::time::timeout(patience, asking).await.is_err(),
+                "left before the head"
+            );
         });
     }
     clients.join_all().await;
@@ -165,5 +194,10 @@ async fn a_whole_answer_whose_client_left_runs_to_its_end_and_is_paid() {
     let books = world.finish().await;
     let amounts: Vec<i64> = books.charges.values().copied().collect();
     assert_eq!(amounts, [FULL_COST; CLIENTS], "each is paid once, in full");
-    assert!(books.records.values().all(|record: &Value| record["is_estimated"] != true));
+    assert!(
+        books
+            .records
+            .values()
+            .all(|record: &Value| record["is_estimated"] != true)
+    );
 }

@@ -10,8 +10,15 @@ use std::collections::BTreeMap;
 /// Each upstream model answers with its own name; `broken` and `picky` never answer.
 async fn provider() -> Handle {
     let failing = |status| {
-        let fault = Fault { what: What::Status, status: Some(status), ..Fault::default() };
-        Behaviour { faults: vec![fault], ..Behaviour::default() }
+        let fault = Fault {
+            what: What::Status,
+            status: Some(status),
+            ..Fault::default()
+        };
+        Behaviour {
+            faults: vec![fault],
+            ..Behaviour::default()
+        }
     };
     let saying = |text: &str| Behaviour {
         text: Text::Fixed(text.to_owned()),
@@ -21,10 +28,16 @@ async fn provider() -> Handle {
         ("broken".to_owned(), failing(503)),
         ("picky".to_owned(), failing(400)),
     ]);
-    for name in ["cheap", "middle", "dear", "free", "other", "thinker", "long"] {
+    for name in [
+        "cheap", "middle", "dear", "free", "other", "thinker", "long",
+    ] {
         models.insert(name.to_owned(), saying(name));
     }
-    sim(Script { models, ..Script::default() }).await
+    sim(Script {
+        models,
+        ..Script::default()
+    })
+    .await
 }
 
 fn blueprint(provider: &Handle) -> Blueprint {
@@ -59,7 +72,9 @@ fn blueprint(provider: &Handle) -> Blueprint {
 }
 
 fn text(answer: &Answer) -> String {
-    answer.complete_text().unwrap_or_else(|| format!("{} {}", answer.status, answer.text()))
+    answer
+        .complete_text()
+        .unwrap_or_else(|| format!("{} {}", answer.status, answer.text()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,7 +100,12 @@ async fn the_next_model_answers_whatever_the_error_of_the_first() {
     // Filters remove all endpoints of the first model: the second is asked.
     let body = json!({ "models": ["acme/large", "acme/half"], "provider": { "only": ["broken", "dear"], "max_price": { "prompt": 1 } } });
     let answer = world.client.chat(&with(chat("acme/large"), &body)).await;
-    assert_eq!(answer.status, 503, "only the broken endpoint is cheap enough: {}", answer.text());
+    assert_eq!(
+        answer.status,
+        503,
+        "only the broken endpoint is cheap enough: {}",
+        answer.text()
+    );
     let books = world.finish().await;
     assert_eq!(books.charges.len(), expected, "one charge per answer");
 }
@@ -99,28 +119,68 @@ async fn preferences_decide_who_answers() {
         for _ in 0..3 {
             let body = with(chat(model), &json!({ "provider": preferences }));
             let found = text(&world.client.chat(&body).await);
-            assert!(expected.iter().any(|text| found.starts_with(text)), "{body}: {found}");
+            assert!(
+                expected.iter().any(|text| found.starts_with(text)),
+                "{body}: {found}"
+            );
         }
     };
     check("acme/large", json!({ "sort": "price" }), &["cheap"]).await;
     check("acme/large", json!({ "order": ["dear"] }), &["dear"]).await;
-    check("acme/large", json!({ "order": ["middle", "dear"] }), &["middle"]).await;
+    check(
+        "acme/large",
+        json!({ "order": ["middle", "dear"] }),
+        &["middle"],
+    )
+    .await;
     check("acme/large", json!({ "only": ["middle"] }), &["middle"]).await;
     check("acme/large", json!({ "only": ["MIDDLE"] }), &["middle"]).await;
-    check("acme/large", json!({ "ignore": ["cheap", "dear"] }), &["middle"]).await;
-    check("acme/large", json!({ "max_price": { "prompt": 2 } }), &["cheap"]).await;
-    check("acme/large", json!({ "order": ["dear"], "ignore": ["dear"], "sort": "price" }), &["cheap"]).await;
-    check("acme/half", json!({ "order": ["broken", "dear"] }), &["dear"]).await;
+    check(
+        "acme/large",
+        json!({ "ignore": ["cheap", "dear"] }),
+        &["middle"],
+    )
+    .await;
+    check(
+        "acme/large",
+        json!({ "max_price": { "prompt": 2 } }),
+        &["cheap"],
+    )
+    .await;
+    check(
+        "acme/large",
+        json!({ "order": ["dear"], "ignore": ["dear"], "sort": "price" }),
+        &["cheap"],
+    )
+    .await;
+    check(
+        "acme/half",
+        json!({ "order": ["broken", "dear"] }),
+        &["dear"],
+    )
+    .await;
     check("acme/half", json!({ "order": ["broken"] }), &["dear"]).await;
-    check("acme/half", json!({ "order": ["broken"], "allow_fallbacks": false }), &["503"]).await;
-    check("acme/half", json!({ "order": ["broken", "dear"], "allow_fallbacks": false }), &["dear"]).await;
+    check(
+        "acme/half",
+        json!({ "order": ["broken"], "allow_fallbacks": false }),
+        &["503"],
+    )
+    .await;
+    check(
+        "acme/half",
+        json!({ "order": ["broken", "dear"], "allow_fallbacks": false }),
+        &["dear"],
+    )
+    .await;
     check("acme/half", json!({ "only": ["broken"] }), &["503"]).await;
     // Without a wish the cheap one is drawn most often, and never is it always the same.
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..200 {
-        *seen.entry(text(&world.client.chat(&chat("acme/large")).await)).or_default() += 1;
+        *seen
+            .entry(text(&world.client.chat(&chat("acme/large")).await))
+            .or_default() += 1;
     }
-    println!("drawn: {seen:?}");
+    eprintln!("drawn: {seen:?}");
     let of = |name: &str| seen.get(name).copied().unwrap_or_default();
     // One over the price squared: 100 to 4 to 1.
     assert!(of("cheap") > 160 && of("middle") > 0, "{seen:?}");
@@ -145,8 +205,15 @@ async fn variants_of_a_name_decide_who_answers() {
     check("acme/thinker", "thinker").await;
     let answer = check("acme/other:free", "404").await;
     let error = &answer.json()["error"];
-    assert_eq!(error["availability"]["code"], "free_variant_ended", "{error}");
-    assert_eq!(error["availability"]["fallback_models"], json!(["acme/other"]), "{error}");
+    assert_eq!(
+        error["availability"]["code"], "free_variant_ended",
+        "{error}"
+    );
+    assert_eq!(
+        error["availability"]["fallback_models"],
+        json!(["acme/other"]),
+        "{error}"
+    );
     check("acme/large:unheard", "400").await;
     check("acme/large:thinking", "400").await;
 
@@ -162,10 +229,20 @@ async fn variants_of_a_name_decide_who_answers() {
     for _ in 0..3 {
         let body = with(chat("acme/large"), &quick);
         let long = json!({ "messages": [{ "role": "user", "content": "SIM:tokens=40,chunk_delay_ms=2;" }], "stream": true });
-        assert!(world.client.chat(&with(body, &long)).await.events().is_complete());
+        assert!(
+            world
+                .client
+                .chat(&with(body, &long))
+                .await
+                .events()
+                .is_complete()
+        );
     }
     check("acme/large:nitro", "dear").await;
-    let sorted = with(chat("acme/large"), &json!({ "provider": { "sort": "throughput" } }));
+    let sorted = with(
+        chat("acme/large"),
+        &json!({ "provider": { "sort": "throughput" } }),
+    );
     assert_eq!(text(&world.client.chat(&sorted).await), "dear");
     world.finish().await;
 }
@@ -178,7 +255,9 @@ async fn whoever_asks_is_told_how_the_route_was_chosen() {
     let ask = async |body: &Value| {
         let mut request = world.client.chat_request(body);
         let enabled = HeaderValue::from_static("enabled");
-        request.headers_mut().insert("x-openrouter-metadata", enabled);
+        request
+            .headers_mut()
+            .insert("x-openrouter-metadata", enabled);
         world.client.try_send(request).await.expect("an answer")
     };
     let preferences = json!({ "provider": { "order": ["broken", "dear"] } });
@@ -207,22 +286,43 @@ async fn whoever_asks_is_told_how_the_route_was_chosen() {
     check(&whole.json()["openrouter_metadata"]);
     let stream = ask(&with(streamed("acme/half"), &preferences)).await;
     let events = stream.events();
-    let carriers: Vec<&Value> =
-        events.chunks.iter().filter_map(|chunk| chunk.get("openrouter_metadata")).collect();
+    let carriers: Vec<&Value> = events
+        .chunks
+        .iter()
+        .filter_map(|chunk| chunk.get("openrouter_metadata"))
+        .collect();
     assert_eq!(carriers.len(), 1, "{}", stream.text());
     check(carriers[0]);
-    let last = events.chunks.last().and_then(|chunk| chunk.get("openrouter_metadata"));
+    let last = events
+        .chunks
+        .last()
+        .and_then(|chunk| chunk.get("openrouter_metadata"));
     assert!(last.is_some(), "on the last chunk: {}", stream.text());
 
     let fallback = json!({ "models": ["acme/broken", "acme/other"] });
     let fallback = ask(&with(chat("acme/broken"), &fallback)).await.json();
-    assert_eq!(fallback["openrouter_metadata"]["strategy"], "fallback", "{fallback}");
-    let refused = ask(&with(chat("acme/large"), &json!({ "provider": { "only": ["nobody"] } }))).await;
+    assert_eq!(
+        fallback["openrouter_metadata"]["strategy"], "fallback",
+        "{fallback}"
+    );
+    let refused = ask(&with(
+        chat("acme/large"),
+        &json!({ "provider": { "only": ["nobody"] } }),
+    ))
+    .await;
     let metadata = &refused.json()["openrouter_metadata"];
-    assert_eq!(metadata["endpoints"]["excluded"].as_array().map(Vec::len), Some(3), "{metadata}");
+    assert_eq!(
+        metadata["endpoints"]["excluded"].as_array().map(Vec::len),
+        Some(3),
+        "{metadata}"
+    );
     // Who does not ask is not told.
     let silent = world.client.chat(&chat("acme/large")).await;
-    assert!(silent.json()["openrouter_metadata"].is_null(), "{}", silent.text());
+    assert!(
+        silent.json()["openrouter_metadata"].is_null(),
+        "{}",
+        silent.text()
+    );
     world.finish().await;
 }
 
@@ -234,8 +334,13 @@ async fn a_refusal_leaves_the_connection_usable() {
     let world = World::start(blueprint(&provider)).await;
     for _ in 0..3 {
         let bad = Bytes::from_static(b"not JSON");
-        let bad = world.client.request(http::Method::POST, crate::support::CHAT, bad);
-        assert_eq!(world.client.try_send(bad).await.expect("an answer").status, 400);
+        let bad = world
+            .client
+            .request(http::Method::POST, crate::support::CHAT, bad);
+        assert_eq!(
+            world.client.try_send(bad).await.expect("an answer").status,
+            400
+        );
         assert_eq!(text(&world.client.chat(&chat("acme/other")).await), "other");
     }
     world.finish().await;

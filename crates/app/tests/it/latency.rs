@@ -23,7 +23,11 @@ async fn provider() -> Handle {
         chunk_delay_ms: GAP_MS,
         ..Behaviour::default()
     };
-    sim(Script { behaviour, ..Script::default() }).await
+    sim(Script {
+        behaviour,
+        ..Script::default()
+    })
+    .await
 }
 
 async fn world(provider: &Handle) -> World {
@@ -42,7 +46,7 @@ async fn sockets_to_clients_and_to_providers_send_without_delay() {
     let mut live = world.client.open(&streamed("acme/m")).await;
     live.read_chunks(2).await;
     let Some(sockets) = sockets(&world) else {
-        println!("this kernel does not show the sockets of another process: skipped");
+        eprintln!("this kernel does not show the sockets of another process: skipped");
         return;
     };
     let mut seen = (0, 0);
@@ -56,7 +60,10 @@ async fn sockets_to_clients_and_to_providers_send_without_delay() {
         }
         assert!(is_nodelay, "{local} to {peer} gathers small writes");
     }
-    assert!(seen.0 >= 1 && seen.1 >= 1, "one of each direction at least: {seen:?}");
+    assert!(
+        seen.0 >= 1 && seen.1 >= 1,
+        "one of each direction at least: {seen:?}"
+    );
     drop(live);
     world.finish().await;
 }
@@ -70,15 +77,22 @@ fn sockets(world: &World) -> Option<Vec<(SocketAddr, SocketAddr, bool)>> {
         let entry = entry.ok()?;
         let is_socket = std::fs::read_link(entry.path())
             .is_ok_and(|target| target.to_string_lossy().starts_with("socket:"));
-        let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        let Some(number) = number.filter(|_| is_socket) else { continue };
-        let socket = pidfd_getfd(&handle, number, PidfdGetfdFlags::empty()).ok()?;
-        let (Ok(local), Ok(Some(peer))) =
-            (rustix::net::getsockname(&socket), rustix::net::getpeername(&socket))
-        else {
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        let Some(number) = number.filter(|_| is_socket) else {
             continue;
         };
-        let (Ok(local), Ok(peer)) = (SocketAddr::try_from(local), SocketAddr::try_from(peer)) else {
+        let socket = pidfd_getfd(&handle, number, PidfdGetfdFlags::empty()).ok()?;
+        let (Ok(local), Ok(Some(peer))) = (
+            rustix::net::getsockname(&socket),
+            rustix::net::getpeername(&socket),
+        ) else {
+            continue;
+        };
+        let (Ok(local), Ok(peer)) = (SocketAddr::try_from(local), SocketAddr::try_from(peer))
+        else {
             continue;
         };
         let is_nodelay = rustix::net::sockopt::tcp_nodelay(&socket).ok()?;
@@ -118,9 +132,12 @@ async fn tokens_pass_at_the_pace_of_the_provider() {
         gaps.get(gaps.len() / 2).copied().unwrap_or_default()
     };
     let (through, beside, count) = (median(&mut through), median(&mut beside), through.len());
-    println!("median gap {through:?} through the node, {beside:?} without it ({count} gaps)");
+    eprintln!("median gap {through:?} through the node, {beside:?} without it ({count} gaps)");
     // Gathered writes would arrive in bursts: few reads, and most gaps 0 or 40 ms.
-    assert!(count > CHUNKS as usize, "{count} reads of two streams of {CHUNKS} chunks");
+    assert!(
+        count > CHUNKS as usize,
+        "{count} reads of two streams of {CHUNKS} chunks"
+    );
     assert!(through <= beside + STALL, "{through:?} and {beside:?}");
     world.finish().await;
 }

@@ -38,8 +38,16 @@ struct Case {
 }
 
 fn case(name: &'static str, what: What) -> Case {
-    let fault = Fault { what, ..Fault::default() };
-    Case { name, fault, at_once: 32, is_ordered: true }
+    let fault = Fault {
+        what,
+        ..Fault::default()
+    };
+    Case {
+        name,
+        fault,
+        at_once: 32,
+        is_ordered: true,
+    }
 }
 
 fn status(name: &'static str, status: u16) -> Case {
@@ -49,7 +57,10 @@ fn status(name: &'static str, status: u16) -> Case {
 }
 
 fn slow(name: &'static str, what: What) -> Case {
-    Case { at_once: 250, ..case(name, what) }
+    Case {
+        at_once: 250,
+        ..case(name, what)
+    }
 }
 
 /// Faults that strike before any content has come.
@@ -57,7 +68,11 @@ fn before_content() -> Vec<Case> {
     let mut limited = status("status-429", 429);
     limited.fault.retry_after_s = Some(7);
     // 17 MiB each: the breaker spares the test most of them.
-    let oversized = Case { at_once: 4, is_ordered: false, ..case("oversized-event", What::OversizedEvent) };
+    let oversized = Case {
+        at_once: 4,
+        is_ordered: false,
+        ..case("oversized-event", What::OversizedEvent)
+    };
     let mut drip = slow("slow-drip", What::SlowDrip);
     drip.fault.delay_ms = Some(50);
     vec![
@@ -95,7 +110,10 @@ fn before_content() -> Vec<Case> {
 fn after_content() -> Vec<Case> {
     let mut limited = case("error-429", What::ErrorMidStream);
     limited.fault.status = Some(429);
-    let oversized = Case { at_once: 4, ..case("oversized-event", What::OversizedEvent) };
+    let oversized = Case {
+        at_once: 4,
+        ..case("oversized-event", What::OversizedEvent)
+    };
     let mut cases = vec![
         case("error-500", What::ErrorMidStream),
         limited,
@@ -137,7 +155,12 @@ async fn faulty(cases: &[Case]) -> Handle {
         };
         (case.name.to_owned(), behaviour)
     });
-    sim(Script { name: "faulty".to_owned(), models: models.collect(), ..Script::default() }).await
+    sim(Script {
+        name: "faulty".to_owned(),
+        models: models.collect(),
+        ..Script::default()
+    })
+    .await
 }
 
 /// A node with a model `acme/CASE-DIALECT` per case and dialect of the faulty provider. The healthy
@@ -150,7 +173,12 @@ async fn world(cases: &[Case], faulty: &Handle, healthy: Option<&Handle>) -> Wor
         blueprint = blueprint
             .provider(&format!("faulty-{word}"), dialect, faulty)
             // Nobody listens on port 1.
-            .provider_with(&format!("refused-{word}"), dialect, "http://127.0.0.1:1/v1", "");
+            .provider_with(
+                &format!("refused-{word}"),
+                dialect,
+                "http://127.0.0.1:1/v1",
+                "",
+            );
         if let Some(healthy) = healthy {
             blueprint = blueprint.provider(&format!("healthy-{word}"), dialect, healthy);
         }
@@ -173,17 +201,29 @@ async fn world(cases: &[Case], faulty: &Handle, healthy: Option<&Handle>) -> Wor
 }
 
 fn first_provider(case: &Case) -> &'static str {
-    if case.name == "refused" { "refused" } else { "faulty" }
+    if case.name == "refused" {
+        "refused"
+    } else {
+        "faulty"
+    }
 }
 
 async fn healthy() -> Handle {
-    let script = Script { name: "healthy".to_owned(), behaviour: good(), ..Script::default() };
+    let script = Script {
+        name: "healthy".to_owned(),
+        behaviour: good(),
+        ..Script::default()
+    };
     sim(script).await
 }
 
 fn body(case: &Case, dialect: &str, is_streamed: bool) -> Value {
     let model = format!("acme/{}-{dialect}", case.name);
-    let body = if is_streamed { streamed(&model) } else { chat(&model) };
+    let body = if is_streamed {
+        streamed(&model)
+    } else {
+        chat(&model)
+    };
     if !case.is_ordered {
         return body;
     }
@@ -214,7 +254,10 @@ async fn send_all(world: &Arc<World>, body: &Value, count: usize, at_once: usize
 }
 
 async fn finish(world: Arc<World>) -> crate::support::Books {
-    Arc::into_inner(world).expect("all workers are gone").finish().await
+    Arc::into_inner(world)
+        .expect("all workers are gone")
+        .finish()
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,25 +271,33 @@ async fn with_one_of_two_providers_failing_every_request_succeeds_and_is_charged
     for case in &cases {
         for is_streamed in [true, false] {
             let began = Instant::now();
+            // All three dialects of the faulty provider together.
+            let counts = [
+                ("openai", REQUESTS),
+                ("anthropic", FEW_REQUESTS),
+                ("gemini", FEW_REQUESTS),
+            ];
+            let sending = counts.map(|(dialect, count)| {
+                let (world, case) = (Arc::clone(&world), case.clone());
+                let body = body(&case, dialect, is_streamed);
+                tokio::spawn(async move { send_all(&world, &body, count, case.at_once).await })
+            });
             let (mut sent, mut good) = (0, 0);
-            for (dialect, count) in
-                [("openai", REQUESTS), ("anthropic", FEW_REQUESTS), ("gemini", FEW_REQUESTS)]
-            {
-                let body = body(case, dialect, is_streamed);
-                for answer in send_all(&world, &body, count, case.at_once).await {
+            for answers in sending {
+                for answer in answers.await.expect("no panic") {
                     sent += 1;
-                    match answer.complete_text().as_deref() {
-                        Some(GOOD_TEXT) => {
-                            good += 1;
-                            expected.insert(answer.id(), GOOD_COST);
-                        }
-                        _ => failures.push(format!("{body}: {} {}", answer.status, answer.text())),
+                    if answer.complete_text().as_deref() == Some(GOOD_TEXT) {
+                        good += 1;
+                        expected.insert(answer.id(), GOOD_COST);
+                    } else {
+                        let (name, text) = (case.name, answer.text());
+                        failures.push(format!("{name} ({is_streamed}): {} {text}", answer.status));
                     }
                 }
             }
             let kind = if is_streamed { "streamed" } else { "whole" };
             let took = began.elapsed().as_millis();
-            println!("{:<22} {kind:<8} {good}/{sent} in {took} ms", case.name);
+            eprintln!("{:<22} {kind:<8} {good}/{sent} in {took} ms", case.name);
         }
     }
     let total = expected.len() + failures.len();
@@ -258,7 +309,12 @@ async fn with_one_of_two_providers_failing_every_request_succeeds_and_is_charged
     );
     let books = finish(world).await;
     books.assert_charged(&expected);
-    println!("{} successes, {} failures, {} charges", expected.len(), failures.len(), books.charges.len());
+    eprintln!(
+        "{} successes, {} failures, {} charges",
+        expected.len(),
+        failures.len(),
+        books.charges.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -268,36 +324,58 @@ async fn after_content_a_failure_ends_in_the_error_event_and_costs_nothing() {
     let (faulty, healthy) = (faulty(&cases).await, healthy().await);
     let world = Arc::new(world(&cases, &faulty, Some(&healthy)).await);
     for case in &cases {
-        let count = if case.name == "oversized-event" { 4 } else { 50 };
+        let count = if case.name == "oversized-event" {
+            4
+        } else {
+            50
+        };
         for (dialect, _) in DIALECTS {
             let began = Instant::now();
             for answer in send_all(&world, &body(case, dialect, true), count, case.at_once).await {
                 check_broken_off(case, dialect, &answer);
             }
             let took = began.elapsed();
-            println!("{:<22} {dialect:<10} {count} in {took:?}", case.name);
+            eprintln!("{:<22} {dialect:<10} {count} in {took:?}", case.name);
             // All wait together, for one deadline: not for the timer of something else.
-            assert!(took < 8 * Duration::from_millis(IDLE_TIMEOUT_MS), "{}: {took:?}", case.name);
+            assert!(
+                took < 8 * Duration::from_millis(IDLE_TIMEOUT_MS),
+                "{}: {took:?}",
+                case.name
+            );
         }
     }
     assert!(healthy.log().is_empty(), "nobody else was asked");
     let books = finish(world).await;
     books.assert_charged(&BTreeMap::new());
-    assert!(books.voids.len() >= 27 * 50, "each of them is on record: {}", books.voids.len());
+    assert!(
+        books.voids.len() >= 27 * 50,
+        "each of them is on record: {}",
+        books.voids.len()
+    );
 }
 
 /// The documented end of a stream that broke off.
 fn check_broken_off(case: &Case, dialect: &str, answer: &Answer) {
-    let at = format!("{} of {dialect}: {}", case.name, answer.text().chars().take(3_000).collect::<String>());
+    let at = format!(
+        "{} of {dialect}: {}",
+        case.name,
+        answer.text().chars().take(3_000).collect::<String>()
+    );
     assert_eq!(answer.status, 200, "{at}");
     assert!(answer.is_whole, "the connection ends in order: {at}");
     let events = answer.events();
     assert!(events.strange.is_empty(), "{:?}: {at}", events.strange);
     let text = events.text();
-    assert!(!text.is_empty() && FAULTY_TEXT.starts_with(text.trim_end()), "{text:?}: {at}");
+    assert!(
+        !text.is_empty() && FAULTY_TEXT.starts_with(text.trim_end()),
+        "{text:?}: {at}"
+    );
     assert!(events.is_done, "{at}");
     assert_eq!(events.finish_reasons(), ["error"], "{at}");
-    assert!(events.usages().is_empty(), "no usage of what is not charged: {at}");
+    assert!(
+        events.usages().is_empty(),
+        "no usage of what is not charged: {at}"
+    );
     let error = events.error().unwrap_or_else(|| panic!("no error: {at}"));
     let expected: &[&str] = match case.name {
         "hang" => &["timeout"],
@@ -307,9 +385,19 @@ fn check_broken_off(case: &Case, dialect: &str, answer: &Answer) {
     };
     let kind = error["metadata"]["error_type"].as_str().unwrap_or_default();
     assert!(expected.contains(&kind), "{kind}: {at}");
-    assert!(error["code"].is_u64() && error["message"].is_string(), "{at}");
-    let ids: Vec<_> = events.chunks.iter().map(|chunk| chunk["id"].as_str()).collect();
-    assert!(ids.iter().all(|id| *id == Some(&answer.id())), "one id: {at}");
+    assert!(
+        error["code"].is_u64() && error["message"].is_string(),
+        "{at}"
+    );
+    let ids: Vec<_> = events
+        .chunks
+        .iter()
+        .map(|chunk| chunk["id"].as_str())
+        .collect();
+    assert!(
+        ids.iter().all(|id| *id == Some(&answer.id())),
+        "one id: {at}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -354,17 +442,28 @@ async fn with_nobody_left_each_failure_has_its_documented_status_and_costs_nothi
     for case in &cases {
         for is_streamed in [true, false] {
             let answer = world.client.chat(&body(case, "openai", is_streamed)).await;
-            let at = format!("{} ({is_streamed}): {} {}", case.name, answer.status, answer.text());
+            let at = format!(
+                "{} ({is_streamed}): {} {}",
+                case.name,
+                answer.status,
+                answer.text()
+            );
             let expected: &[u16] = match case.name {
                 "status-429" => &[429],
                 "status-404" => &[404],
-                "error-body" | "error-first-event" => &[502, 503],
                 // The head had come, so the provider was there and broke its word.
-                "reset-before-content" | "close-before-content" | "malformed-json"
-                | "malformed-sse" | "truncated-utf8" | "redirect"
-                | "oversized-header" | "oversized-event" | "empty-body" | "end-before-content" => {
-                    &[502, 503]
-                }
+                "error-body"
+                | "error-first-event"
+                | "reset-before-content"
+                | "close-before-content"
+                | "malformed-json"
+                | "malformed-sse"
+                | "truncated-utf8"
+                | "redirect"
+                | "oversized-header"
+                | "oversized-event"
+                | "empty-body"
+                | "end-before-content" => &[502, 503],
                 "hang" | "hang-after-headers" | "hang-before-content" | "slow-drip" => &[503, 504],
                 _ => &[503],
             };
@@ -395,25 +494,46 @@ async fn with_nobody_left_each_failure_has_its_documented_status_and_costs_nothi
     }
     assert!(deviations.is_empty(), "{}", deviations.join("\n"));
     let books = world.finish().await;
-    let beyond: Vec<_> = books.charges.values().filter(|amount| **amount != 7_500).collect();
-    assert!(beyond.is_empty() && books.charges.len() <= 1, "{:?}", books.charges);
+    let beyond: Vec<_> = books
+        .charges
+        .values()
+        .filter(|amount| **amount != 7_500)
+        .collect();
+    assert!(
+        beyond.is_empty() && books.charges.len() <= 1,
+        "{:?}",
+        books.charges
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_keeps_failing_is_left_alone_for_a_while() {
     let _machine = shared().await;
-    let cases = vec![case("reset", What::Reset), status("status-503", 503), status("status-401", 401)];
+    let cases = vec![
+        case("reset", What::Reset),
+        status("status-503", 503),
+        status("status-401", 401),
+    ];
     let (faulty, healthy) = (faulty(&cases).await, healthy().await);
     let world = Arc::new(world(&cases, &faulty, Some(&healthy)).await);
     for case in &cases {
         faulty.reset();
-        let case = Case { is_ordered: false, ..case.clone() };
+        let case = Case {
+            is_ordered: false,
+            ..case.clone()
+        };
         let answers = send_all(&world, &body(&case, "openai", false), REQUESTS, 8).await;
-        let good = answers.iter().filter(|a| a.complete_text().as_deref() == Some(GOOD_TEXT));
+        let good = answers
+            .iter()
+            .filter(|a| a.complete_text().as_deref() == Some(GOOD_TEXT));
         assert_eq!(good.count(), REQUESTS, "{}", case.name);
         let met = faulty.log().len();
-        println!("{:<12} {met} of {REQUESTS} requests met it", case.name);
-        assert!((1..=REQUESTS / 10).contains(&met), "{}: {met} met it", case.name);
+        eprintln!("{:<12} {met} of {REQUESTS} requests met it", case.name);
+        assert!(
+            (1..=REQUESTS / 10).contains(&met),
+            "{}: {met} met it",
+            case.name
+        );
     }
     finish(world).await;
 }

@@ -30,7 +30,10 @@ async fn on_sigterm_running_streams_finish_and_are_posted_and_the_exit_is_clean(
     let mut world = World::start(blueprint).await;
     let running = Arc::new(Barrier::new(STREAMS + 1));
     let mut streams = JoinSet::new();
-    let client = Arc::new(crate::support::Client::new(world.address, world.client.key()));
+    let client = Arc::new(crate::support::Client::new(
+        world.address,
+        world.client.key(),
+    ));
     for _ in 0..STREAMS {
         let (client, running) = (Arc::clone(&client), Arc::clone(&running));
         streams.spawn(async move {
@@ -48,7 +51,9 @@ async fn on_sigterm_running_streams_finish_and_are_posted_and_the_exit_is_clean(
     // Refused at the door or told to go elsewhere, but not served.
     crate::support::eventually("new requests are turned away", async || {
         let answer = world.client.try_chat(&chat("acme/m")).await;
-        answer.is_none_or(|answer| answer.status == 503).then_some(())
+        answer
+            .is_none_or(|answer| answer.status == 503)
+            .then_some(())
     })
     .await;
     let mut expected = BTreeMap::new();
@@ -62,7 +67,11 @@ async fn on_sigterm_running_streams_finish_and_are_posted_and_the_exit_is_clean(
     world.audit();
     let books = world.books().await;
     for id in expected.keys() {
-        assert_eq!(books.charges.get(id), Some(&20_000), "posted before the exit");
+        assert_eq!(
+            books.charges.get(id),
+            Some(&20_000),
+            "posted before the exit"
+        );
     }
     assert!(books.delivery_unknown.is_empty(), "all were delivered");
     assert_eq!(books.leased, 0, "the leases were given back");

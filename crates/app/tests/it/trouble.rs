@@ -10,7 +10,11 @@ use std::time::Duration;
 const COST: i64 = 20_000;
 
 async fn provider() -> Handle {
-    sim(Script { behaviour: good(), ..Script::default() }).await
+    sim(Script {
+        behaviour: good(),
+        ..Script::default()
+    })
+    .await
 }
 
 fn blueprint(provider: &Handle) -> Blueprint {
@@ -44,7 +48,12 @@ async fn a_known_key_is_served_while_the_database_is_locked_and_charged_afterwar
     let mut while_locked = BTreeMap::new();
     for _ in 0..20 {
         let answer = world.client.chat(&chat("acme/m")).await;
-        assert!(answer.complete_text().is_some(), "{} {}", answer.status, answer.text());
+        assert!(
+            answer.complete_text().is_some(),
+            "{} {}",
+            answer.status,
+            answer.text()
+        );
         while_locked.insert(answer.id(), COST);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -53,7 +62,9 @@ async fn a_known_key_is_served_while_the_database_is_locked_and_charged_afterwar
     // What cannot be posted yet is answered from the spool.
     let id = while_locked.keys().next_back().expect("twenty of them");
     assert_eq!(world.client.generation(id).await["id"], **id);
-    lock.execute_unprepared("ROLLBACK").await.expect("the lock is ours");
+    lock.execute_unprepared("ROLLBACK")
+        .await
+        .expect("the lock is ours");
     lock.close().await.expect("the database closes");
 
     let books = world.books_with(while_locked.keys()).await;
@@ -75,16 +86,23 @@ async fn without_room_for_records_nothing_billable_is_taken_and_nothing_is_charg
     world.books_with(expected.keys()).await;
 
     // No file may grow any more: what a full disk looks like from inside.
-    let full = Rlimit { current: Some(0), maximum: None };
+    let full = Rlimit {
+        current: Some(0),
+        maximum: None,
+    };
     let before = prlimit(Some(world.pid()), Resource::Fsize, full).expect("it is our child");
     for _ in 0..5 {
         let answer = world.client.chat(&chat("acme/m")).await;
         assert_eq!(answer.status, 503, "{}", answer.text());
         assert!(answer.header("retry-after").is_some(), "{}", answer.text());
-        assert!(answer.json()["error"]["message"].is_string(), "{}", answer.text());
+        assert!(
+            answer.json()["error"]["message"].is_string(),
+            "{}",
+            answer.text()
+        );
     }
     let ready = world.client.get("/health/ready").await;
-    println!("ready on a full disk: {} {}", ready.status, ready.text());
+    eprintln!("ready on a full disk: {} {}", ready.status, ready.text());
     prlimit(Some(world.pid()), Resource::Fsize, before).expect("it is our child");
 
     // With room again it serves, if need be after a restart.
@@ -92,7 +110,7 @@ async fn without_room_for_records_nothing_billable_is_taken_and_nothing_is_charg
     if answer.complete_text().is_some() {
         expected.insert(answer.id(), COST);
     } else {
-        println!("a restart is needed: {} {}", answer.status, answer.text());
+        eprintln!("a restart is needed: {} {}", answer.status, answer.text());
         world.kill();
         world.start_again().await;
         let id = eventually("it serves again", async || {

@@ -16,7 +16,11 @@ pub(crate) const FIVE_TOKENS: Counts = Counts {
 
 /// A provider that answers at once.
 pub(crate) fn good() -> Behaviour {
-    Behaviour { text: Text::Fixed(GOOD_TEXT.to_owned()), usage: FIVE_TOKENS, ..Behaviour::default() }
+    Behaviour {
+        text: Text::Fixed(GOOD_TEXT.to_owned()),
+        usage: FIVE_TOKENS,
+        ..Behaviour::default()
+    }
 }
 
 /// The credential a provider gets.
@@ -38,7 +42,10 @@ pub(crate) struct Blueprint {
 impl Blueprint {
     /// A node with more credit than a test can use.
     pub(crate) fn new() -> Self {
-        Self { credits: Some("1000000"), ..Self::default() }
+        Self {
+            credits: Some("1000000"),
+            ..Self::default()
+        }
     }
 
     #[must_use]
@@ -117,7 +124,11 @@ impl Blueprint {
         more: &str,
     ) -> Self {
         let longest = "max_completion_tokens";
-        let longest = if more.contains(longest) { "" } else { "max_completion_tokens = 8192\n" };
+        let longest = if more.contains(longest) {
+            ""
+        } else {
+            "max_completion_tokens = 8192\n"
+        };
         let _ = writeln!(
             self.tables,
             "[[endpoints]]\nmodel = \"{model}\"\nprovider = \"{provider}\"\n\

@@ -60,7 +60,11 @@ impl Client {
     }
 
     pub(crate) fn new(address: SocketAddr, key: &str) -> Self {
-        Self { address, key: key.to_owned(), idle: Mutex::default() }
+        Self {
+            address,
+            key: key.to_owned(),
+            idle: Mutex::default(),
+        }
     }
 
     /// A request with this client's key.
@@ -117,19 +121,38 @@ impl Client {
             }
         };
         if is_whole {
-            self.idle.lock().expect("no panic under this lock").push(sender);
+            self.idle
+                .lock()
+                .expect("no panic under this lock")
+                .push(sender);
         }
         let (status, headers) = (head.status.as_u16(), head.headers);
-        Some(Answer { status, headers, body: all.freeze(), is_whole })
+        Some(Answer {
+            status,
+            headers,
+            body: all.freeze(),
+            is_whole,
+        })
     }
 
     /// Sends and returns once the head is there.
     pub(crate) async fn open(&self, body: &Value) -> Live {
         let (mut sender, task) = self.connect().await.expect("the node listens");
-        let response = sender.send_request(self.chat_request(body)).await.expect("a head");
+        let response = sender
+            .send_request(self.chat_request(body))
+            .await
+            .expect("a head");
         let (head, body) = response.into_parts();
-        let connection = Connection { _sender: sender, task };
-        Live { status: head.status.as_u16(), headers: head.headers, body, connection }
+        let connection = Connection {
+            _sender: sender,
+            task,
+        };
+        Live {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+            connection,
+        }
     }
 
     async fn sender(&self) -> Option<SendRequest<Full<Bytes>>> {
@@ -223,11 +246,18 @@ impl Answer {
         let body = self.json();
         let choice = body.pointer("/choices/0")?;
         let is_finished = choice["finish_reason"].is_string() && choice["finish_reason"] != "error";
-        is_finished.then(|| choice["message"]["content"].as_str().unwrap_or_default().to_owned())
+        is_finished.then(|| {
+            choice["message"]["content"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        })
     }
 }
 
 fn generation_id(headers: &HeaderMap) -> String {
-    let id = headers.get("x-generation-id").and_then(|value| value.to_str().ok());
+    let id = headers
+        .get("x-generation-id")
+        .and_then(|value| value.to_str().ok());
     id.expect("the answer names its generation").to_owned()
 }

@@ -45,7 +45,10 @@ impl Events {
     /// All content, joined.
     pub(crate) fn text(&self) -> String {
         let content = |chunk: &Value| {
-            chunk.pointer("/choices/0/delta/content").and_then(Value::as_str).map(str::to_owned)
+            chunk
+                .pointer("/choices/0/delta/content")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
         };
         self.chunks.iter().filter_map(content).collect()
     }

@@ -46,8 +46,16 @@ impl Books {
             .iter()
             .filter(|(id, amount)| **amount != 0 && !expected.contains_key(*id))
             .collect();
-        assert!(wrong.is_empty(), "{} wrongly charged: {wrong:#?}", wrong.len());
-        assert!(beyond.is_empty(), "{} charged for nothing: {beyond:#?}", beyond.len());
+        assert!(
+            wrong.is_empty(),
+            "{} wrongly charged: {wrong:#?}",
+            wrong.len()
+        );
+        assert!(
+            beyond.is_empty(),
+            "{} charged for nothing: {beyond:#?}",
+            beyond.len()
+        );
         assert_eq!(
             self.postings,
             self.charges.len() + self.voids.len(),
@@ -82,9 +90,16 @@ pub(crate) async fn read(database: &Path) -> Books {
     }
     for row in rows(&db, "SELECT id, record FROM generation").await {
         let record: String = get(&row, 1);
-        books.records.insert(get(&row, 0), serde_json::from_str(&record).expect("JSON"));
+        books
+            .records
+            .insert(get(&row, 0), serde_json::from_str(&record).expect("JSON"));
     }
-    for row in rows(&db, "SELECT posted_nano, leased_nano FROM account WHERE kind = 'user'").await {
+    for row in rows(
+        &db,
+        "SELECT posted_nano, leased_nano FROM account WHERE kind = 'user'",
+    )
+    .await
+    {
         books.posted += get::<i64>(&row, 0);
         books.leased += get::<i64>(&row, 1);
     }
@@ -95,19 +110,28 @@ pub(crate) async fn read(database: &Path) -> Books {
 /// Keeps every other process from writing until it is dropped or closed.
 pub(crate) async fn lock(database: &Path) -> DatabaseConnection {
     let db = connect(database).await;
-    db.execute_unprepared("BEGIN EXCLUSIVE").await.expect("the lock");
+    db.execute_unprepared("BEGIN EXCLUSIVE")
+        .await
+        .expect("the lock");
     db
 }
 
 async fn connect(database: &Path) -> DatabaseConnection {
     let mut options = ConnectOptions::new(format!("sqlite://{}", database.display()));
-    options.min_connections(1).max_connections(1).sqlx_logging(false);
-    Database::connect(options).await.expect("the database opens")
+    options
+        .min_connections(1)
+        .max_connections(1)
+        .sqlx_logging(false);
+    Database::connect(options)
+        .await
+        .expect("the database opens")
 }
 
 async fn rows(db: &DatabaseConnection, sql: &str) -> Vec<QueryResult> {
     let statement = Statement::from_string(DbBackend::Sqlite, sql);
-    db.query_all_raw(statement).await.expect("the tables are there")
+    db.query_all_raw(statement)
+        .await
+        .expect("the tables are there")
 }
 
 fn get<T: TryGetable>(row: &QueryResult, column: usize) -> T {

@@ -60,7 +60,10 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "never happened: {what}");
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "never happened: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

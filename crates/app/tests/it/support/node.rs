@@ -32,7 +32,13 @@ impl World {
         let text = blueprint.text(&address.to_string(), &operator.to_string());
         std::fs::write(home.path().join("interline.toml"), text).expect("a configuration file");
         let client = Client::new(address, KEY);
-        let mut world = Self { client, address, blueprint, home, child: None };
+        let mut world = Self {
+            client,
+            address,
+            blueprint,
+            home,
+            child: None,
+        };
         world.start_again().await;
         world
     }
@@ -50,19 +56,32 @@ impl World {
             None => Command::new(binary()),
             Some(signal) => {
                 let mut shell = Command::new("sh");
-                shell.arg("-c").arg(format!("trap '' {signal}; exec \"$0\" \"$@\"")).arg(binary());
+                shell
+                    .arg("-c")
+                    .arg(format!("trap '' {signal}; exec \"$0\" \"$@\""))
+                    .arg(binary());
                 shell
             }
         };
         self.prepare(command.arg("serve"));
-        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log file"))
+            .stderr(log);
         self.child = Some(command.spawn().expect("the binary starts"));
         while began.elapsed() < READY_WITHIN {
             if let Ok(Some(status)) = self.child().try_wait() {
                 panic!("the node ended with {status}:\n{}", self.log_tail());
             }
-            let request = self.client.request(http::Method::GET, "/health/ready", bytes::Bytes::new());
-            if self.client.try_send(request).await.is_some_and(|answer| answer.status == 200) {
+            let request =
+                self.client
+                    .request(http::Method::GET, "/health/ready", bytes::Bytes::new());
+            if self
+                .client
+                .try_send(request)
+                .await
+                .is_some_and(|answer| answer.status == 200)
+            {
                 return began.elapsed();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -92,7 +111,10 @@ impl World {
         let mut command = Command::new(binary());
         command.args(arguments);
         self.prepare(&mut command);
-        let output = command.stdin(Stdio::null()).output().expect("the binary starts");
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary starts");
         let code = output.status.code().unwrap_or(-1);
         if !output.stderr.is_empty() && code != 0 {
             eprintln!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -134,7 +156,11 @@ impl World {
                 self.child = None;
                 return status;
             }
-            assert!(began.elapsed() < STOPPED_WITHIN, "it does not stop:\n{}", self.log_tail());
+            assert!(
+                began.elapsed() < STOPPED_WITHIN,
+                "it does not stop:\n{}",
+                self.log_tail()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -162,7 +188,11 @@ impl World {
     pub(crate) async fn finish(mut self) -> Books {
         self.signal(Signal::TERM);
         let status = self.ended().await;
-        assert!(status.success(), "it stopped with {status}:\n{}", self.log_tail());
+        assert!(
+            status.success(),
+            "it stopped with {status}:\n{}",
+            self.log_tail()
+        );
         self.audit();
         self.books().await
     }
@@ -171,7 +201,10 @@ impl World {
     pub(crate) fn audit(&self) -> Value {
         let (code, out) = self.run(&["ledger", "audit", "--json"]);
         let audit: Value = serde_json::from_str(&out).expect("the audit is JSON");
-        assert!(code == 0 && audit["ok"] == true, "the ledger does not add up ({code}): {out}");
+        assert!(
+            code == 0 && audit["ok"] == true,
+            "the ledger does not add up ({code}): {out}"
+        );
         audit
     }
 
@@ -200,8 +233,10 @@ impl Drop for World {
 }
 
 fn binary() -> PathBuf {
-    std::env::var_os("INTERLINE_TEST_BIN")
-        .map_or_else(|| Path::new(env!("CARGO_BIN_EXE_interline")).to_path_buf(), PathBuf::from)
+    std::env::var_os("INTERLINE_TEST_BIN").map_or_else(
+        || Path::new(env!("CARGO_BIN_EXE_interline")).to_path_buf(),
+        PathBuf::from,
+    )
 }
 
 fn free_address() -> SocketAddr {
