@@ -87,7 +87,7 @@ CREATE TABLE posting (
     delivery_unknown BOOLEAN NOT NULL DEFAULT FALSE,
     note TEXT,
     created_at BIGINT NOT NULL
-) /* SQLITE: WITHOUT ROWID */;
+) ;
 
 -- Append-only. The entries of a posting sum to zero.
 CREATE TABLE entry (
@@ -112,7 +112,7 @@ CREATE TABLE generation (
     -- An opaque JSON document; what is filtered on is a column.
     record TEXT NOT NULL,
     created_at BIGINT NOT NULL
-) /* SQLITE: WITHOUT ROWID */;
+) ;
 CREATE INDEX generation_account ON generation (account_id, created_at);
 
 CREATE TABLE setting (
