@@ -25,6 +25,7 @@ mod settings;
 mod settle;
 pub mod snapshot;
 pub mod stream;
+mod trail;
 
 use arc_swap::ArcSwap;
 use credit::Credit;
