@@ -18,7 +18,6 @@ suite("ai 5", ai5, provider1, {
   // This client shows sealed reasoning as a word of its own.
   sealed: "[REDACTED]",
   // It also sends the last fragment of a streamed thought before the whole thought.
-  todo: "a fragment that a sealed thought repeats is put before it",
 });
 suite("ai 6", ai6, provider2, {
   detailsOf: (usage) => ({
@@ -28,7 +27,7 @@ suite("ai 6", ai6, provider2, {
   sealed: "",
 });
 
-function suite(name, ai, { createOpenRouter }, { detailsOf, sealed, todo }) {
+function suite(name, ai, { createOpenRouter }, { detailsOf, sealed }) {
   const { APICallError, generateObject, generateText, jsonSchema, stepCountIs, streamText, tool } = ai;
   const connect = (apiKey) => createOpenRouter({ apiKey, baseURL: BASE_URL });
   const openrouter = connect(KEY);
@@ -175,7 +174,7 @@ function suite(name, ai, { createOpenRouter }, { detailsOf, sealed, todo }) {
     assert.equal(second.text, ANSWER);
     const details = first.providerMetadata.openrouter.reasoning_details;
     checkReplay(dialect, await lastUpstream(), details);
-  }, (dialect) => ({ todo: dialect.name === "claude" && todo }));
+  });
 
   async function refusal(promise, status) {
     try {

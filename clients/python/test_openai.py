@@ -360,7 +360,6 @@ def test_no_credit(client, dialect, stream):
     assert "nsufficient credits" in caught.value.body["message"]
 
 
-@pytest.mark.xfail(reason="a second refusal within 250 ms counts the lease twice", strict=False)
 def test_refusals_name_what_is_left(client):
     for _ in range(2):
         with pytest.raises(openai.APIStatusError) as caught:

@@ -318,10 +318,10 @@ impl Credit {
                 ))
             }
             TakeLease::Insufficient { available } => {
-                leasing.available = Some(available);
                 leasing.refused_until = Some(now + REFUSED_FOR);
                 // What is left in the account still counts towards a smaller hold.
                 let brought = self.lease_rest(account, available).await;
+                leasing.available = Some(available.saturating_sub(brought));
                 Ok(Some(Rest {
                     left: available.saturating_sub(brought),
                     brought,

@@ -424,6 +424,17 @@ fn thinking_blocks<'r>(details: &'r [ReasoningDetail<'_>], blocks: &mut Vec<Bloc
             ReasoningDetailKind::Text { text, signature } => {
                 let signature = signature.as_deref().unwrap_or_default();
                 match &mut open {
+                    // Some clients send a streamed thought's last piece, then the whole thought.
+                    Some((index, held, seal))
+                        if *index == detail.index
+                            && seal.is_empty()
+                            && !signature.is_empty()
+                            && !held.is_empty()
+                            && text.ends_with(held.as_ref()) =>
+                    {
+                        *held = Cow::Borrowed(text);
+                        *seal = Cow::Borrowed(signature);
+                    }
                     Some((index, held, seal))
                         if index.is_some() && *index == detail.index && seal.is_empty() =>
                     {
