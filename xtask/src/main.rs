@@ -16,8 +16,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wallet", &["domain"]),
     ("outbound", &["domain"]),
     ("store", &["domain"]),
-    ("gateway", &["domain", "wire", "providers", "spool", "wallet", "outbound", "store"]),
-    ("server", &["domain", "wire", "providers", "gateway", "store"]),
+    (
+        "gateway",
+        &[
+            "domain",
+            "wire",
+            "providers",
+            "spool",
+            "wallet",
+            "outbound",
+            "store",
+        ],
+    ),
+    (
+        "server",
+        &["domain", "wire", "providers", "gateway", "store"],
+    ),
     ("sim", &[]),
     ("bench", &["sim"]),
 ];
@@ -33,7 +47,19 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("openssl", &[]),
     ("native-tls", &[]),
     // Pure crates: no runtime, no clock, no dice.
-    ("tokio", &["spool", "outbound", "store", "gateway", "server", "sim", "bench", "interline"]),
+    (
+        "tokio",
+        &[
+            "spool",
+            "outbound",
+            "store",
+            "gateway",
+            "server",
+            "sim",
+            "bench",
+            "interline",
+        ],
+    ),
 ];
 
 fn main() -> Result<()> {
@@ -45,7 +71,13 @@ fn main() -> Result<()> {
 
 fn tidy() -> Result<()> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .output()
         .context("cargo metadata does not run")?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
@@ -81,11 +113,16 @@ fn check_arrows(name: &str, used: &[&str], complaints: &mut Vec<String>) {
     let Some((_, allowed)) = ARROWS.iter().find(|(known, _)| *known == name) else {
         // The binary wires everything; automation is no part of the product.
         if !matches!(name, "interline" | "xtask") {
-            complaints.push(format!("crate `{name}` is missing from the table of arrows"));
+            complaints.push(format!(
+                "crate `{name}` is missing from the table of arrows"
+            ));
         }
         return;
     };
-    for other in used.iter().filter_map(|used| used.strip_prefix("interline-")) {
+    for other in used
+        .iter()
+        .filter_map(|used| used.strip_prefix("interline-"))
+    {
         if !allowed.contains(&other) {
             complaints.push(format!("`{name}` must not use `{other}`"));
         }

@@ -479,7 +479,7 @@ mod tests {
         let is_off = |line: &str| line.starts_with('#') && !line[1..].starts_with(' ');
         let switched_on: String = text
             .lines()
-            .map(|line| format!("{}\n", if is_off(line) { &line[1..] } else { line }))
+            .flat_map(|line| [if is_off(line) { &line[1..] } else { line }, "\n"])
             .collect();
         let config: Config = toml::from_str(&switched_on).unwrap();
         config.check().unwrap();

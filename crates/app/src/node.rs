@@ -34,7 +34,7 @@ const MEDIA_DEADLINE: Duration = Duration::from_secs(10);
 const KEY_POLL: Duration = Duration::from_secs(2);
 /// Between two renewals of this node's leases.
 const LEASE_RENEWAL: Duration = Duration::from_secs(10);
-pub(crate) const LEASE_TTL: Duration = Duration::from_secs(120);
+pub(crate) const LEASE_TTL: Duration = Duration::from_mins(2);
 
 /// A node that is listening.
 pub(crate) struct Node {

@@ -184,7 +184,7 @@ pub fn affordable_output(prices: &Prices, exposure: &Exposure, budget: Money) ->
 pub fn charge(prices: &Prices, usage: &Usage, images: u64) -> Charge {
     let tier = effective(prices, usage.prompt_tokens);
     let written_1h = usage.cache_write_1h_tokens.min(usage.cache_write_tokens);
-    let written_5m = usage.cache_write_tokens - written_1h;
+    let written_briefly = usage.cache_write_tokens - written_1h;
     let audio_in = if prices.audio.is_some() {
         usage.audio_prompt_tokens
     } else {
@@ -227,7 +227,7 @@ pub fn charge(prices: &Prices, usage: &Usage, images: u64) -> Charge {
         ),
         (
             "cache_write",
-            written_5m,
+            written_briefly,
             tier.cache_write.or(Some(tier.prompt)),
             Side::Prompt,
         ),

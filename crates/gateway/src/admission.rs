@@ -11,6 +11,7 @@ use interline_providers::{NameError, Names, Variant, resolve_name};
 use interline_wire::chat::facts::Facts;
 use interline_wire::chat::preferences;
 use interline_wire::chat::request::{Request, RequestError};
+use std::fmt::Write as _;
 
 /// A request that is well formed and names models we know.
 pub struct Admitted {
@@ -271,7 +272,7 @@ fn hash_user(user: &str) -> String {
     let mut text = String::with_capacity(40);
     text.push_str("user_");
     for byte in digest.as_ref().iter().take(16) {
-        text.push_str(&format!("{byte:02x}"));
+        let _ = write!(text, "{byte:02x}");
     }
     text
 }

@@ -179,7 +179,7 @@ impl Attempt<'_> {
         let body = timeout_at(until, read_bounded(answer.body, limit))
             .await
             .map_err(|_| self.late("the provider did not finish its answer in time"))??;
-        let answer = adapter::read_answer(self.endpoint, self.identity.clone(), read_back, body)?;
+        let answer = adapter::read_answer(self.endpoint, self.identity.clone(), read_back, &body)?;
         match ended_in_error(answer.meter()) {
             Some(failure) => Err(failure),
             None => Ok(answer),

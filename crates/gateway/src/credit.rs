@@ -29,8 +29,8 @@ const LEASE_LASTS: Duration = Duration::from_secs(10);
 /// Leases taken for one request that others snatch away, before it is told to come back.
 const LEASE_TRIES: usize = 16;
 /// Unused credit of an account is given back after this.
-const LEASE_IDLE: Duration = Duration::from_secs(60);
-const LEASE_TTL: Duration = Duration::from_secs(120);
+const LEASE_IDLE: Duration = Duration::from_mins(1);
+const LEASE_TTL: Duration = Duration::from_mins(2);
 /// After the store said "no more", nobody asks again for this long.
 const REFUSED_FOR: Duration = Duration::from_millis(250);
 /// The smallest answer worth asking for when the balance caps it.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Seconds of the outage rule.
 const WINDOW_SECONDS: u64 = 30;
+const BUCKETS: usize = 30;
 /// A significant outage: at least so many failures …
 const OUTAGE_FAILURES: u32 = 3;
 /// … and at least this share of the attempts, in percent.
@@ -25,12 +26,12 @@ const OUTAGE_RUN: u32 = 2;
 /// Failures in a row that put an endpoint to rest.
 const BREAKER_RUN: u32 = 5;
 const BREAKER_REST: Duration = Duration::from_secs(10);
-const BREAKER_REST_MAX: Duration = Duration::from_secs(300);
+const BREAKER_REST_MAX: Duration = Duration::from_mins(5);
 /// Rest after a 429 that names no time, and the longest that one can ask for.
 const CAPACITY_REST: Duration = Duration::from_secs(10);
-const CAPACITY_REST_MAX: Duration = Duration::from_secs(60);
+const CAPACITY_REST_MAX: Duration = Duration::from_mins(1);
 /// Rest after a refused credential or a model that is gone.
-const REFUSED_REST: Duration = Duration::from_secs(60);
+const REFUSED_REST: Duration = Duration::from_mins(1);
 
 /// All endpoints' stories. Survives a swap of the catalogue: stories go by endpoint id.
 #[derive(Debug, Default)]
@@ -44,7 +45,7 @@ pub struct HealthBook {
 #[derive(Debug)]
 struct Story {
     began: Instant,
-    buckets: [Bucket; WINDOW_SECONDS as usize],
+    buckets: [Bucket; BUCKETS],
     failures_in_row: u32,
     rests_until: Option<Instant>,
     /// Doubles with every rest until a success.
@@ -65,7 +66,7 @@ impl Story {
     fn new() -> Self {
         Self {
             began: Instant::now(),
-            buckets: [Bucket::default(); WINDOW_SECONDS as usize],
+            buckets: [Bucket::default(); BUCKETS],
             failures_in_row: 0,
             rests_until: None,
             next_rest: BREAKER_REST,

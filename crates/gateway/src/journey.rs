@@ -485,10 +485,13 @@ fn record(
     })
 }
 
+/// A journey under way.
+type Travelling = Pin<Box<dyn Future<Output = Result<Arrived, Refusal>> + Send>>;
+
 /// A journey that outlives its client where it must: dropped before its end, it goes on by itself
 /// if a whole answer is under way (it is paid for upstream, so it is billed), else it is cancelled.
 struct Detached {
-    future: Option<Pin<Box<dyn Future<Output = Result<Arrived, Refusal>> + Send>>>,
+    future: Option<Travelling>,
     progress: Arc<Progress>,
 }
 

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// Keys kept in memory, known and unknown together.
 const MAX_KEYS: u64 = 1_000_000;
 /// Used without asking again while the store is away.
-const KNOWN_FOR: Duration = Duration::from_secs(15 * 60);
+const KNOWN_FOR: Duration = Duration::from_mins(15);
 /// An unknown key is asked for again after this.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 
@@ -126,10 +126,9 @@ impl Keys {
     ) -> Result<Option<Arc<Caller>>, KeyError> {
         let loading = async {
             let found = self.store.keys().find_by_lookup(&hex(&lookup), now).await?;
-            Ok::<_, interline_store::Error>(match found {
-                Some(found) => Some(Arc::new(self.caller(hash_of(key), found, now))),
-                None => None,
-            })
+            Ok::<_, interline_store::Error>(
+                found.map(|found| Arc::new(self.caller(hash_of(key), found, now))),
+            )
         };
         self.cache
             .try_get_with(lookup, loading)

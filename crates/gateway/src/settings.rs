@@ -40,10 +40,10 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            first_byte_timeout: Duration::from_secs(60),
-            reasoning_first_byte_timeout: Duration::from_secs(300),
-            idle_timeout: Duration::from_secs(120),
-            total_timeout: Duration::from_secs(30 * 60),
+            first_byte_timeout: Duration::from_mins(1),
+            reasoning_first_byte_timeout: Duration::from_mins(5),
+            idle_timeout: Duration::from_mins(2),
+            total_timeout: Duration::from_mins(30),
             comment_interval: Duration::from_secs(10),
             head_grace: Duration::from_secs(10),
             max_answer_bytes: 64 * 1024 * 1024,

@@ -151,9 +151,9 @@ impl StreamBody {
         if !live.flowing.ready.is_empty() {
             let ready = std::mem::take(&mut live.flowing.ready);
             if self.out.is_empty() {
-                self.out = ready
+                self.out = ready;
             } else {
-                self.out.extend_from_slice(&ready)
+                self.out.extend_from_slice(&ready);
             }
         }
         let mut result = Ok(());

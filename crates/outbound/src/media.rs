@@ -145,7 +145,6 @@ fn join(base: &str, location: &str) -> Result<String, FetchError> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as a map_err function")]
 fn unreachable(error: SendError) -> FetchError {
     match error {
         SendError::Dns(text) | SendError::Connect(text) if text.contains("not public") => {

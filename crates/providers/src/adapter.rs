@@ -134,24 +134,24 @@ pub fn read_answer(
     endpoint: &Endpoint,
     identity: Identity,
     read_back: ReadBack,
-    body: Bytes,
+    body: &Bytes,
 ) -> Result<Box<dyn ChatAnswer>, Failure> {
     let assembler = match endpoint.dialect {
         Dialect::OpenAiChat | Dialect::Other(_) => {
             let quirks = &endpoint.quirks;
-            let edit = openai_chat::ResponseEdit::new(&body, &identity, quirks, &read_back)?;
+            let edit = openai_chat::ResponseEdit::new(body, &identity, quirks, &read_back)?;
             return Ok(Box::new(edit));
         }
         Dialect::AnthropicMessages => {
             let mut assembler = Assembler::new(identity);
-            anthropic_messages::response::decode(&body, &read_back, &mut assembler)?;
+            anthropic_messages::response::decode(body, &read_back, &mut assembler)?;
             assembler
         }
         Dialect::Gemini => {
             let generation_id = identity.id.clone();
             let mut assembler = Assembler::new(identity);
             gemini::decode(
-                &body,
+                body,
                 gemini::Options {
                     generation_id,
                     read_back,

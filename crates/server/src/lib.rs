@@ -57,7 +57,7 @@ impl Default for ServerSettings {
         Self {
             public_url: "http://127.0.0.1:8080".into(),
             max_body_bytes: 64 * 1024 * 1024,
-            body_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_mins(1),
             header_timeout: Duration::from_secs(10),
             max_head_bytes: 64 * 1024,
             max_head_fields: 100,

@@ -61,7 +61,9 @@ async fn migrate(tx: &Tx, migration: &Migration, is_postgres: bool) -> Result<()
         tx.execute_unprepared(migration.sql).await?;
     } else {
         // How a table is laid out, not what is in it: the one thing said to SQLite alone.
-        let text = migration.sql.replace("/* SQLITE: WITHOUT ROWID */", "WITHOUT ROWID");
+        let text = migration
+            .sql
+            .replace("/* SQLITE: WITHOUT ROWID */", "WITHOUT ROWID");
         tx.execute_unprepared(&text).await?;
     }
     let note = "INSERT INTO migration (number, name) VALUES ($1, $2)";

@@ -159,7 +159,7 @@ impl Exclusion {
         };
         let names = |set: Parameters| {
             set.iter()
-                .map(|p| p.as_str())
+                .map(super::parameters::Parameter::as_str)
                 .collect::<Vec<_>>()
                 .join(", ")
         };

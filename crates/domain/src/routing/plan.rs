@@ -424,7 +424,7 @@ fn draw_seed(seed: u64, wanted: usize) -> u64 {
     seed ^ (wanted as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// SplitMix64: spreads a seed over all bits (Steele, Lea, Flood 2014).
+/// `SplitMix64`: spreads a seed over all bits (Steele, Lea, Flood 2014).
 fn mix(seed: u64) -> u64 {
     let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

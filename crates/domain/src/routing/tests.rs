@@ -422,7 +422,7 @@ prop_compose! {
     fn preferences()(order in prop::collection::vec("[abc]", 0..3), only in prop::option::of(prop::collection::vec("[abc]", 0..3)),
                      ignore in prop::collection::vec("[abc]", 0..2), allow_fallbacks: bool, merge_models: bool,
                      sort in prop::option::of(prop::sample::select(vec![SortBy::Price, SortBy::Latency, SortBy::Throughput]))) -> Preferences {
-        Preferences { order, only, ignore, allow_fallbacks, merge_models, sort, ..Preferences::default() }
+        Preferences { order, only, ignore, allow_fallbacks, sort, merge_models, ..Preferences::default() }
     }
 }
 

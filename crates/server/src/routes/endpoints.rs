@@ -63,6 +63,7 @@ struct NativeTools {}
 
 /// Which values of `tool_choice` an endpoint understands.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the shape of the public API")]
 struct ToolChoice {
     auto: bool,
     function: bool,

@@ -38,7 +38,11 @@ fn put_shortened(body: &[u8], out: &mut BytesMut) {
         }
         rest = &rest[run..];
         let other = rest.iter().take_while(|byte| !is_run(byte)).count();
-        out.extend(rest[..other].iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+        out.extend(
+            rest[..other]
+                .iter()
+                .filter(|byte| !matches!(byte, b'\n' | b'\r')),
+        );
         rest = &rest[other..];
     }
 }
@@ -58,7 +62,11 @@ mod tests {
         let mut out = BytesMut::new();
         write_debug_chunk(&identity, body.as_bytes(), &mut out);
         let text = std::str::from_utf8(&out).unwrap();
-        let line = text.strip_prefix("data: ").unwrap().strip_suffix("\n\n").unwrap();
+        let line = text
+            .strip_prefix("data: ")
+            .unwrap()
+            .strip_suffix("\n\n")
+            .unwrap();
         assert!(!line.contains('\n'), "one event");
         serde_json::from_str(line).unwrap()
     }
@@ -72,9 +80,17 @@ mod tests {
 
     #[test]
     fn pictures_are_shortened_and_nonsense_is_null() {
-        let chunk = echo(&format!("{{\"url\":\"data:image/png;base64,{}\"}}", "A".repeat(5_000)));
-        let url = chunk["debug"]["echo_upstream_body"]["url"].as_str().unwrap();
-        assert!(url.len() < 200 && url.ends_with("(5000 characters)"), "{url}");
+        let chunk = echo(&format!(
+            "{{\"url\":\"data:image/png;base64,{}\"}}",
+            "A".repeat(5_000)
+        ));
+        let url = chunk["debug"]["echo_upstream_body"]["url"]
+            .as_str()
+            .unwrap();
+        assert!(
+            url.len() < 200 && url.ends_with("(5000 characters)"),
+            "{url}"
+        );
         assert!(echo("not json")["debug"]["echo_upstream_body"].is_null());
     }
 }

@@ -91,13 +91,12 @@ async fn one_model_is_found_by_any_of_its_names() {
     ] {
         let answer = app.get(&format!("/api/v1/model/{path}"), None).await;
         let body = answer.json();
-        match expected {
-            Some(id) => assert_eq!(body["data"]["id"], id, "{path}"),
-            None => {
-                assert_eq!(answer.status, 404, "{path}");
-                let message = body["error"]["message"].as_str().unwrap();
-                assert!(message.contains("Did you mean acme/dear"), "{message}");
-            }
+        if let Some(id) = expected {
+            assert_eq!(body["data"]["id"], id, "{path}");
+        } else {
+            assert_eq!(answer.status, 404, "{path}");
+            let message = body["error"]["message"].as_str().unwrap();
+            assert!(message.contains("Did you mean acme/dear"), "{message}");
         }
     }
 }
