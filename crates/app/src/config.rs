@@ -4,6 +4,7 @@
 //! or an unknown `INTERLINE__…` variable is a mistake, not something to be ignored.
 
 use anyhow::{Context, Result, bail};
+use interline_domain::catalogue::distance;
 use interline_providers::{EndpointEntry, ModelEntry, Overlay, ProviderEntry};
 use serde_derive::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -361,7 +362,7 @@ fn set_from_variable(
     if !known.contains(&dotted) {
         let nearest = known
             .iter()
-            .min_by_key(|candidate| difference(candidate, &dotted));
+            .min_by_key(|candidate| distance(candidate.as_bytes(), dotted.as_bytes()));
         let hint = nearest.map(|key| {
             format!(
                 " Did you mean INTERLINE__{}?",
@@ -407,21 +408,6 @@ fn known_keys() -> Vec<String> {
         keys.extend(origins.into_keys());
     }
     keys
-}
-
-fn difference(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
